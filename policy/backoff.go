@@ -1,0 +1,59 @@
+package policy
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// Backoff is how the wait between tries grows.
+type Backoff string
+
+const (
+	// BackoffExponential doubles the wait each time. It is the default.
+	BackoffExponential Backoff = "exponential"
+	// BackoffLinear adds the first wait each time.
+	BackoffLinear Backoff = "linear"
+	// BackoffConstant always waits the same.
+	BackoffConstant Backoff = "constant"
+)
+
+// Enum lists what a configuration file may say.
+func (Backoff) Enum() []string { return []string{"exponential", "linear", "constant"} }
+
+// Jitter is how waits are spread, so that callers that failed together do not
+// come back together. See M. Brooker, "Exponential Backoff And Jitter", AWS
+// Architecture Blog, 2015.
+type Jitter string
+
+const (
+	// JitterFull waits between nothing and the whole wait. It is the default.
+	JitterFull Jitter = "full"
+	// JitterEqual waits at least half of it.
+	JitterEqual Jitter = "equal"
+	// JitterNone waits exactly it.
+	JitterNone Jitter = "none"
+)
+
+// Enum lists what a configuration file may say.
+func (Jitter) Enum() []string { return []string{"full", "equal", "none"} }
+
+// wait is how long to wait before repeat number n, counted from 1.
+func (c *RetryConfig) wait(n int) time.Duration {
+	d := c.Delay
+	switch c.Backoff {
+	case BackoffLinear:
+		d = min(d, c.DelayMax/time.Duration(n)) * time.Duration(n)
+	case BackoffExponential:
+		for i := 1; i < n && d < c.DelayMax; i++ {
+			d *= 2
+		}
+	}
+	d = min(d, c.DelayMax)
+	switch c.Jitter {
+	case JitterFull:
+		d = rand.N(d + 1)
+	case JitterEqual:
+		d -= rand.N(d/2 + 1)
+	}
+	return d
+}

@@ -1,0 +1,95 @@
+package policy
+
+import (
+	"fmt"
+	"time"
+)
+
+// BreakerConfig configures a [Breaker]. Zero fields take the default beside
+// them; a negative one switches its criterion off.
+type BreakerConfig struct {
+	// Name is what events call the breaker.
+	Name string `yaml:"-"`
+	// ConsecutiveFailures opens the breaker after that many failures with no
+	// success between them, however far apart. Default 5.
+	ConsecutiveFailures int `yaml:"consecutiveFailures"`
+	// FailureRate opens the breaker when at least this share of the calls in
+	// Window failed. Half-open probes are judged by it too. Default 50%.
+	FailureRate Ratio `yaml:"failureRate"`
+	// SlowCallDuration is from when on a call counts as slow, whatever its
+	// result. Default 0: none is slow.
+	SlowCallDuration time.Duration `yaml:"slowCallDuration"`
+	// SlowCallRate opens the breaker when at least this share of the calls in
+	// Window were slow. Default 80%.
+	SlowCallRate Ratio `yaml:"slowCallRate"`
+	// MinimumCalls is how many calls Window must hold before a rate counts.
+	// Default 20.
+	MinimumCalls int `yaml:"minimumCalls"`
+	// Window is the time over which rates are measured. Default 10s.
+	Window time.Duration `yaml:"window"`
+	// OpenDuration is how long the breaker stays open the first time. Each
+	// time that probes fail it doubles, spread by a tenth either way, up to
+	// OpenDurationMax. Default 5s.
+	OpenDuration time.Duration `yaml:"openDuration"`
+	// OpenDurationMax bounds the growth. Default 1m.
+	OpenDurationMax time.Duration `yaml:"openDurationMax"`
+	// Probes is how many calls a half-open breaker lets through before it
+	// decides. Default 3.
+	Probes int `yaml:"probes"`
+	// ProbeTimeout is how long a probe may take; one that takes longer counts
+	// as failed and gives its place back. Default 30s.
+	ProbeTimeout time.Duration `yaml:"probeTimeout"`
+	// RampUp is how long after half-open the share of admitted calls grows
+	// from a tenth to all. Default 0: at once.
+	RampUp time.Duration `yaml:"rampUp"`
+	// Observer is told of each change of state.
+	Observer Observer `yaml:"-"`
+}
+
+// Validate returns a [FieldError] for each field that cannot be used, joined.
+func (c BreakerConfig) Validate() error {
+	var p problems
+	p.unless(c.FailureRate <= 1, "failureRate", "want at most 100%%, got %v", c.FailureRate)
+	p.unless(c.SlowCallRate <= 1, "slowCallRate", "want at most 100%%, got %v", c.SlowCallRate)
+	p.unless(c.SlowCallDuration >= 0, "slowCallDuration", "want 0 or more, got %v", c.SlowCallDuration)
+	p.unless(c.MinimumCalls >= 0, "minimumCalls", "want 0 or more, got %d", c.MinimumCalls)
+	p.unless(c.Window >= 0 && c.Window <= time.Hour, "window", "want at most 1h, got %v", c.Window)
+	p.unless(c.OpenDuration >= 0, "openDuration", "want 0 or more, got %v", c.OpenDuration)
+	p.unless(c.OpenDurationMax == 0 || c.OpenDurationMax >= c.withDefaults().OpenDuration,
+		"openDurationMax", "want at least openDuration (%v), got %v", c.withDefaults().OpenDuration, c.OpenDurationMax)
+	p.unless(c.Probes >= 0 && c.Probes <= probesMax, "probes", "want 1 to %d, got %d", probesMax, c.Probes)
+	p.unless(c.ProbeTimeout >= 0, "probeTimeout", "want 0 or more, got %v", c.ProbeTimeout)
+	p.unless(c.RampUp >= 0, "rampUp", "want 0 or more, got %v", c.RampUp)
+	return p.join()
+}
+
+// probesMax bounds the memory of a half-open breaker.
+const probesMax = 1000
+
+func (c BreakerConfig) withDefaults() BreakerConfig {
+	setDefault(&c.ConsecutiveFailures, 5)
+	setDefault(&c.FailureRate, 0.5)
+	setDefault(&c.SlowCallRate, 0.8)
+	setDefault(&c.MinimumCalls, 20)
+	setDefault(&c.Window, 10*time.Second)
+	setDefault(&c.OpenDuration, 5*time.Second)
+	setDefault(&c.OpenDurationMax, max(time.Minute, c.OpenDuration))
+	setDefault(&c.Probes, 3)
+	setDefault(&c.ProbeTimeout, 30*time.Second)
+	return c
+}
+
+// tooMany explains why the tally opens the breaker, or returns "".
+func (c *BreakerConfig) tooMany(s tally) string {
+	calls := max(s.calls, s.failures, s.slow) // counts are read one by one
+	if calls < c.MinimumCalls {
+		return ""
+	}
+	if c.FailureRate > 0 && float64(s.failures) >= float64(c.FailureRate)*float64(calls) && s.failures > 0 {
+		return fmt.Sprintf("%d of %d calls failed within %v", s.failures, calls, c.Window)
+	}
+	if c.SlowCallRate > 0 && float64(s.slow) >= float64(c.SlowCallRate)*float64(calls) && s.slow > 0 {
+		return fmt.Sprintf("%d of %d calls took %v or longer within %v", s.slow, calls, c.SlowCallDuration, c.Window)
+	}
+	return ""
+}

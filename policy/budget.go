@@ -1,0 +1,84 @@
+package policy
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// BudgetConfig bounds retries to a share of the traffic, so that an outage is
+// not made worse by its own retries. Zero fields take the default beside them.
+//
+// The form is Finagle's and the Gateway API's (GEP-3388).
+type BudgetConfig struct {
+	// Share of the calls within Window that may be repeated. Default 20%.
+	Share Ratio `yaml:"share"`
+	// MinPerSecond is how many repeats a second are allowed however little
+	// traffic there is. Default 3; negative: none.
+	MinPerSecond float64 `yaml:"minPerSecond"`
+	// Window is the time over which the share is measured. Default 10s.
+	Window time.Duration `yaml:"window"`
+	// Off lifts the budget: only for a caller whose volume is bounded.
+	Off bool `yaml:"off"`
+}
+
+func (c BudgetConfig) validate(p *problems) {
+	p.unless(c.Share >= 0 && c.Share <= 1, "budget.share", "want 0%% to 100%%, got %v", c.Share)
+	p.unless(c.Window >= 0 && c.Window <= time.Hour, "budget.window", "want at most 1h, got %v", c.Window)
+}
+
+func (c BudgetConfig) withDefaults() BudgetConfig {
+	setDefault(&c.Share, 0.2)
+	setDefault(&c.MinPerSecond, 3)
+	setDefault(&c.Window, 10*time.Second)
+	return c
+}
+
+// budget counts calls and repeats. A call costs it one atomic addition and no
+// clock reading: the calls since the last repeat are taken as evenly spread.
+type budget struct {
+	calls atomic.Int64
+
+	mu       sync.Mutex
+	rolled   time.Duration // up to when calls are in the buckets
+	counted  int64         // calls at that moment
+	buckets  [windowBuckets]struct{ calls, repeats float64 }
+	position int
+}
+
+// spend takes one repeat from the budget, if there is one left.
+func (b *budget) spend(c *BudgetConfig) bool {
+	if c.Off {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.roll(c.Window / windowBuckets)
+	var calls, repeats float64
+	for i := range b.buckets {
+		calls += b.buckets[i].calls
+		repeats += b.buckets[i].repeats
+	}
+	allowed := float64(c.Share)*calls + max(c.MinPerSecond, 0)*c.Window.Seconds()
+	if repeats+1 > allowed {
+		return false
+	}
+	b.buckets[b.position].repeats++
+	return true
+}
+
+// roll moves the ring on to now and spreads the new calls over the buckets
+// that have passed since the last time.
+func (b *budget) roll(width time.Duration) {
+	t, total := now(), b.calls.Load()
+	slots := int64(t/width) - int64(b.rolled/width)
+	each := float64(total-b.counted) / float64(max(slots+1, 1))
+	b.counted = total
+	b.buckets[b.position].calls += each
+	for range min(slots, windowBuckets) {
+		b.position = (b.position + 1) % windowBuckets
+		b.buckets[b.position].calls = each
+		b.buckets[b.position].repeats = 0
+	}
+	b.rolled = max(b.rolled, t)
+}

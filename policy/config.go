@@ -1,0 +1,46 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// A FieldError is a Config field that cannot be used as it is set.
+type FieldError struct {
+	// Field is the field's name in YAML, dotted where it is nested.
+	Field string
+	// Problem says what is wrong and what to write instead.
+	Problem string
+}
+
+func (e *FieldError) Error() string { return e.Field + ": " + e.Problem }
+
+// problems collects every FieldError of a Config, so that all are told at once.
+type problems []error
+
+func (p *problems) add(field, format string, args ...any) {
+	*p = append(*p, &FieldError{field, fmt.Sprintf(format, args...)})
+}
+
+// unless adds a problem when ok is false.
+func (p *problems) unless(ok bool, field, format string, args ...any) {
+	if !ok {
+		p.add(field, format, args...)
+	}
+}
+
+func (p problems) join() error { return errors.Join(p...) }
+
+// setDefault gives a zero field its default.
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// oneOf reports whether a field is empty or one of the words.
+func oneOf[T ~string](field T, words []string) bool {
+	return field == "" || slices.Contains(words, string(field))
+}

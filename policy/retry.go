@@ -1,0 +1,215 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// Why a Retry stopped repeating a call that failed.
+var (
+	ErrAttempts = errors.New("no attempts are left")
+	ErrBudget   = errors.New("the retry budget is spent")
+	ErrDeadline = errors.New("the wait would outlast the deadline")
+)
+
+// RetryConfig configures a [Retry]. Zero fields take the default beside them.
+type RetryConfig struct {
+	// Attempts is how often a call may be repeated after its first try, as in
+	// Istio and the Gateway API. Default 2; negative: never.
+	Attempts int `yaml:"attempts"`
+	// Backoff is how the wait before a repeat grows: exponential, linear or
+	// constant. Default exponential.
+	Backoff Backoff `yaml:"backoff"`
+	// Delay is the wait before the first repeat. Default 25ms.
+	Delay time.Duration `yaml:"delay"`
+	// DelayMax bounds the wait, and how long a callee's Retry-After is obeyed:
+	// a callee that asks for more is not asked again. Default 1s.
+	DelayMax time.Duration `yaml:"delayMax"`
+	// Jitter spreads the waits: full, equal or none. Default full.
+	Jitter Jitter `yaml:"jitter"`
+	// Budget bounds the repeats of all calls together.
+	Budget BudgetConfig `yaml:"budget"`
+	// Name is what events call the retry.
+	Name string `yaml:"-"`
+}
+
+// Validate returns a [FieldError] for each field that cannot be used, joined.
+func (c RetryConfig) Validate() error {
+	var p problems
+	p.unless(c.Attempts <= 100, "attempts", "want at most 100, got %d", c.Attempts)
+	p.unless(oneOf(c.Backoff, Backoff("").Enum()), "backoff", "want exponential, linear or constant, got %q", c.Backoff)
+	p.unless(oneOf(c.Jitter, Jitter("").Enum()), "jitter", "want full, equal or none, got %q", c.Jitter)
+	p.unless(c.Delay >= 0, "delay", "want 0 or more, got %v", c.Delay)
+	d := c.withDefaults()
+	p.unless(d.DelayMax >= d.Delay, "delayMax", "want at least delay (%v), got %v", d.Delay, c.DelayMax)
+	c.Budget.validate(&p)
+	return p.join()
+}
+
+func (c RetryConfig) withDefaults() RetryConfig {
+	setDefault(&c.Attempts, 2)
+	setDefault(&c.Backoff, BackoffExponential)
+	setDefault(&c.Delay, 25*time.Millisecond)
+	setDefault(&c.DelayMax, max(time.Second, c.Delay))
+	setDefault(&c.Jitter, JitterFull)
+	c.Budget = c.Budget.withDefaults()
+	return c
+}
+
+// Retry repeats calls that failed, within a budget that all calls share.
+//
+// Whether a call may be repeated at all is the caller's knowledge: put Retry
+// only around calls that are idempotent.
+type Retry struct {
+	config atomic.Pointer[RetryConfig]
+	budget budget
+}
+
+// NewRetry returns a Retry, or the problems of its Config.
+func NewRetry(c RetryConfig) (*Retry, error) {
+	r := new(Retry)
+	if err := r.Set(c); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Set changes the configuration and keeps the budget's counts.
+func (r *Retry) Set(c RetryConfig) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	c = c.withDefaults()
+	r.config.Store(&c)
+	return nil
+}
+
+// Tries is the sequence of tries of one call.
+type Tries struct {
+	retry   *Retry
+	repeats int
+}
+
+// Begin counts a call into the budget. The first try needs no permission.
+func (r *Retry) Begin() Tries {
+	r.budget.calls.Add(1)
+	return Tries{retry: r}
+}
+
+// Count is how many tries there have been.
+func (t *Tries) Count() int { return t.repeats + 1 }
+
+// Again asks whether to repeat a call that ended with class, and how long to
+// wait before. The error says why not: [ErrAttempts], [ErrBudget] or
+// [ErrDeadline]; it is nil with ok false for a result that is final by itself.
+// Left is the time until the call's deadline; zero or less means none.
+func (t *Tries) Again(class Class, retryAfter, left time.Duration) (wait time.Duration, ok bool, why error) {
+	if class != Failure {
+		return 0, false, nil
+	}
+	c := t.retry.config.Load()
+	if t.repeats >= c.Attempts {
+		return 0, false, ErrAttempts
+	}
+	wait = max(c.wait(t.repeats+1), retryAfter)
+	switch {
+	case retryAfter > c.DelayMax, left > 0 && wait >= left:
+		return 0, false, ErrDeadline
+	case !t.retry.budget.spend(&c.Budget):
+		return 0, false, ErrBudget
+	}
+	t.repeats++
+	return wait, true, nil
+}
+
+// RetryError is the error of a call that was tried more than once, or that
+// would have been but for the budget or the deadline.
+type RetryError struct {
+	// Stopped is why there was no further try; nil when the last result was
+	// final by itself, as a rejection is.
+	Stopped error
+	// Errs are the errors of the tries, in order.
+	Errs []error
+}
+
+func (e *RetryError) Error() string {
+	text := fmt.Sprintf("%d tries failed", len(e.Errs))
+	if e.Stopped != nil {
+		text += " (" + e.Stopped.Error() + ")"
+	}
+	for i, err := range e.Errs {
+		text += fmt.Sprintf("; %d: %v", i+1, err)
+	}
+	return text
+}
+
+// Unwrap returns the errors of all tries, and Stopped.
+func (e *RetryError) Unwrap() []error {
+	if e.Stopped == nil {
+		return e.Errs
+	}
+	return append(slices.Clone(e.Errs), e.Stopped)
+}
+
+// Do makes the call, and makes it again while it fails and it may.
+func (r *Retry) Do(ctx context.Context, next Next) Result {
+	tries := r.Begin()
+	var errs []error
+	for {
+		result := next.Do(ctx)
+		if result.Class == Success {
+			return result
+		}
+		wait, again, why := tries.Again(result.Class, result.RetryAfter, timeLeft(ctx))
+		if !again {
+			return stopped(result, errs, why)
+		}
+		if result.Err != nil {
+			errs = append(errs, result.Err)
+		}
+		result.Discard()
+		if err := sleep(ctx, wait); err != nil {
+			return stopped(Result{Err: err, Class: Ignored}, errs, nil)
+		}
+	}
+}
+
+func (r *Retry) joins() bool { return true }
+
+// stopped is the last try's result, with the errors of all tries. A call that
+// was tried once and had no more coming keeps its own error.
+func stopped(last Result, earlier []error, why error) Result {
+	if last.Err == nil || len(earlier) == 0 && (why == nil || why == ErrAttempts) {
+		return last
+	}
+	last.Err = &RetryError{Stopped: why, Errs: append(earlier, last.Err)}
+	return last
+}
+
+// timeLeft is the time until the context's deadline; zero when it has none.
+func timeLeft(ctx context.Context) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return 0
+	}
+	return max(time.Until(deadline), 1)
+}
+
+// sleep waits for d, or until the context ends and gives its error.
+func sleep(ctx context.Context, d time.Duration) error {
+	if err := ctx.Err(); err != nil || d <= 0 {
+		return err
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
