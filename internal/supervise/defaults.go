@@ -1,0 +1,68 @@
+package supervise
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"time"
+)
+
+// WithDefaults is c with every default written out.
+func (c Config) WithDefaults() Config {
+	c.Replicas = cmp.Or(c.Replicas, 1)
+	c.Grace = cmp.Or(c.Grace, 30*time.Second)
+	c.Startup = c.Startup.withDefaults(c.Grace)
+	c.Readiness = c.Readiness.withDefaults(c.Grace)
+	c.Liveness = c.Liveness.withDefaults(c.Grace)
+	c.Restart = c.Restart.withDefaults()
+	c.Rolling = c.Rolling.withDefaults()
+	return c
+}
+
+func (c *ProbeConfig) withDefaults(grace time.Duration) *ProbeConfig {
+	if c == nil {
+		return nil
+	}
+	d := *c
+	d.Period = cmp.Or(d.Period, 10*time.Second)
+	d.Timeout = cmp.Or(d.Timeout, time.Second)
+	d.SuccessThreshold = cmp.Or(d.SuccessThreshold, 1)
+	d.FailureThreshold = cmp.Or(d.FailureThreshold, 3)
+	d.Grace = cmp.Or(d.Grace, grace)
+	if d.HTTP != nil {
+		http := *d.HTTP
+		http.Path = cmp.Or(http.Path, "/")
+		http.Scheme = cmp.Or(http.Scheme, "http")
+		d.HTTP = &http
+	}
+	return &d
+}
+
+func (c RestartConfig) withDefaults() RestartConfig {
+	c.Policy = cmp.Or(c.Policy, RestartAlways)
+	c.DelayMin = cmp.Or(c.DelayMin, 100*time.Millisecond)
+	c.DelayMax = cmp.Or(c.DelayMax, 30*time.Second)
+	c.ResetAfter = cmp.Or(c.ResetAfter, 10*time.Second)
+	return c
+}
+
+func (c RollingConfig) withDefaults() RollingConfig {
+	c.MaxUnavailable = cmp.Or(c.MaxUnavailable, "25%")
+	c.MaxSurge = cmp.Or(c.MaxSurge, "25%")
+	c.ProgressDeadline = cmp.Or(c.ProgressDeadline, 10*time.Minute)
+	return c
+}
+
+// revision names the template of c, which is all but how many replicas there are and how they are replaced: two Configs
+// of one revision run the same processes in the same way.
+func (c Config) revision() string {
+	c = c.WithDefaults()
+	c.Replicas, c.Rolling = 0, RollingConfig{}
+	text, err := json.Marshal(c)
+	if err != nil {
+		panic("supervise: a Config has only plain values: " + err.Error())
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:4])
+}
