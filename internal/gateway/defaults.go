@@ -1,0 +1,53 @@
+package gateway
+
+import (
+	"cmp"
+	"time"
+)
+
+// withDefaults returns the listener's configuration with nothing left open.
+func (c ListenerConfig) withDefaults() ListenerConfig {
+	c.HeaderTimeout = cmp.Or(c.HeaderTimeout, 10*time.Second)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, 75*time.Second)
+	c.StallTimeout = cmp.Or(c.StallTimeout, 30*time.Second)
+	c.HeaderBytes = cmp.Or(c.HeaderBytes, 32<<10)
+	c.ConnectionsMax = cmp.Or(c.ConnectionsMax, 10000)
+	c.DrainTimeout = cmp.Or(c.DrainTimeout, 30*time.Second)
+	return c
+}
+
+// withDefaults returns the service's configuration with nothing left open.
+func (c ServiceConfig) withDefaults() ServiceConfig {
+	c.Balance = cmp.Or(c.Balance, BalanceLeastLoaded)
+	c.Timeout = cmp.Or(c.Timeout, 15*time.Second)
+	c.StallTimeout = cmp.Or(c.StallTimeout, 30*time.Second)
+	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, time.Second)
+	c.ReplayBytes = cmp.Or(c.ReplayBytes, 64<<10)
+	c.IdleConnectionsMax = cmp.Or(c.IdleConnectionsMax, 256)
+	c.IdleTimeout = cmp.Or(c.IdleTimeout, 60*time.Second)
+	c.ConnectionsMax = cmp.Or(c.ConnectionsMax, 4096)
+	if c.RetryOn == nil {
+		c.RetryOn = []RetryCondition{RetryConnectFailure, RetryReset, RetryUnavailable, Retry5xx, RetryTimeout}
+	}
+	c.Outlier = c.Outlier.withDefaults()
+	c.Health = c.Health.withDefaults()
+	return c
+}
+
+func (c OutlierConfig) withDefaults() OutlierConfig {
+	c.Interval = cmp.Or(c.Interval, 250*time.Millisecond)
+	c.FailureRate = cmp.Or(c.FailureRate, 0.1)
+	c.LatencyFactor = cmp.Or(c.LatencyFactor, 4)
+	c.LatencyMin = cmp.Or(c.LatencyMin, 20*time.Millisecond)
+	c.MinimumCalls = cmp.Or(c.MinimumCalls, 10)
+	c.EjectedMax = cmp.Or(c.EjectedMax, 0.5)
+	return c
+}
+
+func (c HealthConfig) withDefaults() HealthConfig {
+	c.Interval = cmp.Or(c.Interval, time.Second)
+	c.Timeout = cmp.Or(c.Timeout, min(c.Interval, time.Second))
+	c.UnhealthyThreshold = cmp.Or(c.UnhealthyThreshold, 2)
+	c.HealthyThreshold = cmp.Or(c.HealthyThreshold, 1)
+	return c
+}
