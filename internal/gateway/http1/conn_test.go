@@ -1,0 +1,171 @@
+package http1
+
+import (
+	"io"
+	"net"
+	"testing"
+	"time"
+)
+
+// tcpPair returns the two ends of a TCP connection on loopback.
+func tcpPair(tb testing.TB) (a, b net.Conn) {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer l.Close()
+	if a, err = net.Dial("tcp", l.Addr().String()); err != nil {
+		tb.Fatal(err)
+	}
+	if b, err = l.Accept(); err != nil {
+		tb.Fatal(err)
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	a.SetDeadline(deadline)
+	b.SetDeadline(deadline)
+	tb.Cleanup(func() { a.Close(); b.Close() })
+	return a, b
+}
+
+func send(tb testing.TB, c net.Conn, s string) {
+	tb.Helper()
+	if _, err := io.WriteString(c, s); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+func receive(tb testing.TB, c net.Conn, n int) string {
+	tb.Helper()
+	p := make([]byte, n)
+	if n, err := io.ReadFull(c, p); err != nil {
+		tb.Fatalf("got %q: %v", p[:n], err)
+	}
+	return string(p)
+}
+
+// awaitState polls until the probe sees what the peer did.
+func awaitState(t *testing.T, what string, reached func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !reached(); {
+		if time.Now().After(deadline) {
+			t.Fatal("never " + what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestExchangePassesThroughBothSides(t *testing.T) {
+	client, front := tcpPair(t)
+	back, upstream := tcpPair(t)
+	c, up := NewConn(front, nil), NewConn(back, nil)
+	var req Request
+	var resp Response
+	for range 3 {
+		send(t, client, "POST /a?b=1 HTTP/1.1\r\nHost: h\r\nConnection: x-drop\r\nX-Drop: 1\r\nX-Keep:  v \r\nContent-Length: 5\r\n\r\nhello")
+		if err := c.Await(); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.ReadRequest(&req); err != nil {
+			t.Fatal(err)
+		}
+		up.WriteRequestLine(req.Method, req.Target)
+		up.WriteField([]byte("Host"), req.Host)
+		for i := range req.Fields {
+			if f := &req.Fields[i]; req.Forward(f) {
+				up.WriteField(f.Name, f.Value)
+			}
+		}
+		up.WriteFraming(req.Framing)
+		up.EndHead()
+		if n, err := c.Body().Relay(up, req.Framing); n != 5 || err != nil {
+			t.Fatal(n, err)
+		}
+		want := "POST /a?b=1 HTTP/1.1\r\nHost: h\r\nX-Keep: v\r\nContent-Length: 5\r\n\r\nhello"
+		if got := receive(t, upstream, len(want)); got != want {
+			t.Fatalf("upstream got %q", got)
+		}
+
+		send(t, upstream, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nServer: s\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: 1\r\n\r\n")
+		if err := up.ReadResponse(&resp, req.Method); err != nil {
+			t.Fatal(err)
+		}
+		c.WriteStatusLine(resp.Status, resp.Reason)
+		for i := range resp.Fields {
+			if f := &resp.Fields[i]; resp.Forward(f) {
+				c.WriteField(f.Name, f.Value)
+			}
+		}
+		c.WriteFraming(resp.Framing)
+		c.EndHead()
+		if n, err := up.Body().Relay(c, resp.Framing); n != 5 || err != nil {
+			t.Fatal(n, err)
+		}
+		want = "HTTP/1.1 200 OK\r\nServer: s\r\nTransfer-Encoding: chunked\r\n\r\n0005\r\nabcde\r\n0\r\n\r\n"
+		if got := receive(t, client, len(want)); got != want {
+			t.Fatalf("client got %q", got)
+		}
+		if !req.KeepAlive || !resp.KeepAlive {
+			t.Fatal("connections are not kept")
+		}
+		c.Release()
+		up.Release()
+		if !up.Alive() {
+			t.Fatal("idle upstream connection is not alive")
+		}
+	}
+}
+
+func TestAliveSeesCloseAndUnexpectedBytes(t *testing.T) {
+	t.Run("close", func(t *testing.T) {
+		a, b := tcpPair(t)
+		c := NewConn(a, nil)
+		if !c.Alive() || c.Gone() {
+			t.Fatal("open connection is not alive")
+		}
+		b.Close()
+		awaitState(t, "not alive", func() bool { return !c.Alive() })
+		if !c.Gone() {
+			t.Fatal("closed connection is not gone")
+		}
+	})
+	t.Run("bytes", func(t *testing.T) {
+		a, b := tcpPair(t)
+		c := NewConn(a, nil)
+		send(t, b, "x")
+		awaitState(t, "not alive", func() bool { return !c.Alive() })
+		if c.Gone() {
+			t.Fatal("open connection is gone")
+		}
+	})
+}
+
+func TestAwaitHoldsNoBuffer(t *testing.T) {
+	a, b := tcpPair(t)
+	c := NewConn(b, nil)
+	b.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+	err := c.Await()
+	if e, ok := err.(net.Error); !ok || !e.Timeout() {
+		t.Fatalf("got %v, want a timeout", err)
+	}
+	if c.in != nil {
+		t.Fatal("a buffer is held")
+	}
+	b.SetReadDeadline(time.Now().Add(20 * time.Second))
+	send(t, a, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+	var r Request
+	if err := c.Await(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.ReadRequest(&r); err != nil {
+		t.Fatal(err)
+	}
+	c.Release()
+	if c.in != nil {
+		t.Fatal("a buffer is held after Release")
+	}
+	a.Close()
+	if err := c.Await(); err != io.EOF {
+		t.Fatalf("got %v, want io.EOF", err)
+	}
+}

@@ -1,0 +1,41 @@
+package http1
+
+import (
+	"errors"
+	"fmt"
+)
+
+// ErrUnread is returned when a message is asked for before the body of the one
+// before it was read to its end.
+var ErrUnread = errors.New("http1: body of the last message not read to its end")
+
+// A ProtocolError says why a message was refused. The connection cannot be used
+// for another message after it.
+type ProtocolError struct {
+	Status int    // what to answer: 4xx or 5xx for a request, 502 for a response
+	Reason string // a constant phrase without any of the peer's bytes, fit for logs and metrics
+}
+
+func (e *ProtocolError) Error() string {
+	return fmt.Sprintf("http1: %s (%d)", e.Reason, e.Status)
+}
+
+// A ReadError tells that [Body.Relay] failed to read the body: the sender is at
+// fault.
+type ReadError struct{ Err error }
+
+func (e *ReadError) Error() string { return "http1: read body: " + e.Err.Error() }
+func (e *ReadError) Unwrap() error { return e.Err }
+
+// A WriteError tells that [Body.Relay] failed to write the body: the receiver is
+// at fault.
+type WriteError struct{ Err error }
+
+func (e *WriteError) Error() string { return "http1: write body: " + e.Err.Error() }
+func (e *WriteError) Unwrap() error { return e.Err }
+
+func bad(reason string) error { return refuse(400, reason) }
+
+func refuse(status int, reason string) error {
+	return &ProtocolError{Status: status, Reason: reason}
+}

@@ -1,0 +1,14 @@
+//go:build !unix
+
+package http1
+
+// A probe waits by reading, where sockets cannot be read without blocking.
+type probe struct {
+	c   *Conn
+	one [1]byte
+}
+
+func (p *probe) init(c *Conn)           { p.c = c }
+func (p *probe) await() error           { return p.c.awaitRead() }
+func (p *probe) tryFill() (bool, error) { return false, nil }
+func (p *probe) peek() peerState        { return peerUnknown }
