@@ -45,7 +45,7 @@ func (c *RetryConfig) wait(n int) time.Duration {
 		d = min(d, c.DelayMax/time.Duration(n)) * time.Duration(n)
 	case BackoffExponential:
 		for i := 1; i < n && d < c.DelayMax; i++ {
-			d *= 2
+			d *= 2 // cannot overflow: DelayMax is at most durationMax
 		}
 	}
 	d = min(d, c.DelayMax)

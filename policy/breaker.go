@@ -61,7 +61,7 @@ type era struct {
 	forced      bool          // by an operator: ends only by Auto
 	why         string
 	consecutive atomic.Int64
-	window      *window
+	window      atomic.Pointer[window] // nil where nothing is counted
 
 	probes    []probe // guarded by the breaker's mu
 	succeeded int     // guarded
@@ -89,11 +89,17 @@ func (b *Breaker) Set(c BreakerConfig) error {
 	defer b.mu.Unlock()
 	old := b.config.Swap(&c)
 	if old == nil {
-		b.era.Store(&era{began: now(), window: newWindow(c.Window)})
-	} else if e := b.era.Load(); old.Window != c.Window && e.state == BreakerClosed {
-		b.era.Store(&era{began: e.began, forced: e.forced, why: e.why, window: newWindow(c.Window)})
+		b.era.Store((&era{began: now()}).counting(newWindow(c.Window)))
+	} else if e := b.era.Load(); old.Window != c.Window && e.window.Load() != nil {
+		e.window.Store(newWindow(c.Window))
 	}
 	return nil
+}
+
+// counting gives the era a window, before it is published.
+func (e *era) counting(w *window) *era {
+	e.window.Store(w)
+	return e
 }
 
 // BreakerPermit lets one call through a Breaker. The zero permit is inert.
@@ -109,7 +115,15 @@ type BreakerPermit struct {
 // permit's Done must be called once the call is over.
 func (b *Breaker) Allow() (BreakerPermit, error) {
 	e := b.era.Load()
-	if e.state != BreakerClosed {
+	switch e.state {
+	case BreakerClosed:
+	case BreakerOpen:
+		// In an outage most calls end here: they must not queue for the lock.
+		if after := e.ends - now(); e.forced || after > 0 {
+			return BreakerPermit{}, rejectOpen(e, after)
+		}
+		return b.allowGuarded()
+	default:
 		return b.allowGuarded()
 	}
 	p := BreakerPermit{breaker: b, era: e}
@@ -128,26 +142,30 @@ func (b *Breaker) allowGuarded() (BreakerPermit, error) {
 	e := b.era.Load()
 	switch {
 	case e.forced:
+	case e.state == BreakerHalfOpen:
+		e = b.expire(e, t)
 	case e.state == BreakerOpen && t >= e.ends:
 		e = b.enter(&era{state: BreakerHalfOpen, began: t, probes: make([]probe, c.Probes)}, "the open period is over")
 	case e.state == BreakerRampingUp && t >= e.ends:
-		e = b.enter(&era{state: BreakerClosed, began: t, window: e.window}, "the ramp-up is over")
+		e = b.enter((&era{state: BreakerClosed, began: t}).counting(e.window.Load()), "the ramp-up is over")
 	}
 	switch e.state {
 	case BreakerOpen:
-		return BreakerPermit{}, b.reject(e.ends-t, e.forced)
+		return BreakerPermit{}, rejectOpen(e, e.ends-t)
 	case BreakerHalfOpen:
 		return b.probe(e, t)
 	case BreakerRampingUp:
 		if share := 0.1 + 0.9*float64(t-e.began)/float64(e.ends-e.began); rand.Float64() > share {
-			return BreakerPermit{}, b.reject(e.ends-t, false)
+			return BreakerPermit{}, rejectOpen(e, 0)
 		}
 	}
 	return BreakerPermit{breaker: b, era: e, start: t}, nil
 }
 
-func (b *Breaker) reject(after time.Duration, forced bool) error {
-	if forced {
+// rejectOpen refuses a call of the era e. When it may help to try again is
+// known only while the breaker is open and judges for itself.
+func rejectOpen(e *era, after time.Duration) error {
+	if e.forced {
 		after = 0
 	}
 	return &Rejected{Policy: "breaker", Reason: ErrOpen, RetryAfter: max(after, 0)}
@@ -176,7 +194,8 @@ func (b *Breaker) count(e *era, start time.Duration, class Class) {
 	c, t := b.config.Load(), now()
 	failed := class == Failure
 	slow := start > 0 && c.SlowCallDuration > 0 && t-start >= c.SlowCallDuration
-	e.window.add(t, failed, slow)
+	w := e.window.Load()
+	w.add(t, failed, slow)
 	if !failed && e.consecutive.Load() != 0 {
 		e.consecutive.Store(0)
 	}
@@ -188,7 +207,7 @@ func (b *Breaker) count(e *era, start time.Duration, class Class) {
 		}
 	}
 	if why == "" && (failed || slow) {
-		why = c.tooMany(e.window.sum(t))
+		why = c.tooMany(w.sum(t))
 	}
 	if why != "" {
 		b.open(e, t, why)
@@ -234,11 +253,11 @@ func (b *Breaker) Force(open bool, why string) {
 	defer b.events.flush()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	e := &era{state: BreakerClosed, began: now(), forced: true, window: newWindow(b.config.Load().Window)}
+	e := &era{state: BreakerClosed, began: now(), forced: true}
 	if open {
 		e.state = BreakerOpen
 	}
-	b.enter(e, why)
+	b.enter(e.counting(newWindow(b.config.Load().Window)), why)
 }
 
 // Auto ends what Force began: the breaker is closed and judges for itself.
@@ -248,7 +267,7 @@ func (b *Breaker) Auto() {
 	defer b.mu.Unlock()
 	if b.era.Load().forced {
 		b.reopens = 0
-		b.enter(&era{began: now(), window: newWindow(b.config.Load().Window)}, "no longer forced")
+		b.enter((&era{began: now()}).counting(newWindow(b.config.Load().Window)), "no longer forced")
 	}
 }
 
@@ -259,7 +278,7 @@ type BreakerStatus struct {
 	Why string
 	// Since is how long the state has lasted.
 	Since time.Duration
-	// RetryAfter is when an open breaker lets its next probe through.
+	// RetryAfter is how long until an open breaker lets its next probe through.
 	RetryAfter time.Duration
 	Forced     bool
 }
@@ -275,10 +294,35 @@ func (b *Breaker) Status() BreakerStatus {
 }
 
 // Ready reports whether Allow may let a call through now. A load balancer asks
-// it to pass over an open breaker; it takes no probe's place.
+// it to pass over a breaker that is open or has no place for another probe; it
+// takes none itself.
 func (b *Breaker) Ready() bool {
+	switch e := b.era.Load(); e.state {
+	case BreakerOpen:
+		return !e.forced && now() >= e.ends
+	case BreakerHalfOpen:
+		return b.readyGuarded()
+	}
+	return true
+}
+
+// readyGuarded is Ready for the half-open state. It ends leases as Allow does,
+// or a balancer that asks Ready first would never learn that its probes hang.
+func (b *Breaker) readyGuarded() bool {
+	defer b.events.flush()
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	e := b.era.Load()
-	return e.state != BreakerOpen || !e.forced && now() >= e.ends
+	if e.state == BreakerHalfOpen {
+		e = b.expire(e, now())
+	}
+	switch e.state {
+	case BreakerOpen:
+		return false
+	case BreakerHalfOpen:
+		return e.hasPlace()
+	}
+	return true
 }
 
 // Do makes the call unless the breaker is open. A panic counts as a failure.

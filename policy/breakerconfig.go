@@ -31,7 +31,8 @@ type BreakerConfig struct {
 	// time that probes fail it doubles, spread by a tenth either way, up to
 	// OpenDurationMax. Default 5s.
 	OpenDuration time.Duration `yaml:"openDuration"`
-	// OpenDurationMax bounds the growth. Default 1m.
+	// OpenDurationMax bounds the growth, before the spread. Default 1m, or
+	// OpenDuration if that is longer.
 	OpenDurationMax time.Duration `yaml:"openDurationMax"`
 	// Probes is how many calls a half-open breaker lets through before it
 	// decides. Default 3.
@@ -51,15 +52,16 @@ func (c BreakerConfig) Validate() error {
 	var p problems
 	p.unless(c.FailureRate <= 1, "failureRate", "want at most 100%%, got %v", c.FailureRate)
 	p.unless(c.SlowCallRate <= 1, "slowCallRate", "want at most 100%%, got %v", c.SlowCallRate)
-	p.unless(c.SlowCallDuration >= 0, "slowCallDuration", "want 0 or more, got %v", c.SlowCallDuration)
+	p.unless(usableDuration(c.SlowCallDuration), "slowCallDuration", "want 0 to %v, got %v", durationMax, c.SlowCallDuration)
 	p.unless(c.MinimumCalls >= 0, "minimumCalls", "want 0 or more, got %d", c.MinimumCalls)
-	p.unless(c.Window >= 0 && c.Window <= time.Hour, "window", "want at most 1h, got %v", c.Window)
-	p.unless(c.OpenDuration >= 0, "openDuration", "want 0 or more, got %v", c.OpenDuration)
-	p.unless(c.OpenDurationMax == 0 || c.OpenDurationMax >= c.withDefaults().OpenDuration,
-		"openDurationMax", "want at least openDuration (%v), got %v", c.withDefaults().OpenDuration, c.OpenDurationMax)
+	p.unless(usableWindow(c.Window), "window", "want 10ms to 1h, got %v", c.Window)
+	p.unless(usableDuration(c.OpenDuration), "openDuration", "want 0 to %v, got %v", durationMax, c.OpenDuration)
+	d := c.withDefaults()
+	p.unless(d.OpenDurationMax >= d.OpenDuration && d.OpenDurationMax <= durationMax,
+		"openDurationMax", "want openDuration (%v) to %v, got %v", d.OpenDuration, durationMax, c.OpenDurationMax)
 	p.unless(c.Probes >= 0 && c.Probes <= probesMax, "probes", "want 1 to %d, got %d", probesMax, c.Probes)
-	p.unless(c.ProbeTimeout >= 0, "probeTimeout", "want 0 or more, got %v", c.ProbeTimeout)
-	p.unless(c.RampUp >= 0, "rampUp", "want 0 or more, got %v", c.RampUp)
+	p.unless(usableDuration(c.ProbeTimeout), "probeTimeout", "want 0 to %v, got %v", durationMax, c.ProbeTimeout)
+	p.unless(usableDuration(c.RampUp), "rampUp", "want 0 to %v, got %v", durationMax, c.RampUp)
 	return p.join()
 }
 

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -11,37 +12,46 @@ type probe struct {
 	taken   uint32 // counts the calls that had the place; odd while one has it
 }
 
-// probe hands out a place of a half-open era, if one is free. A place whose
-// call has outstayed its lease counts as a failed probe and is free again.
-func (b *Breaker) probe(e *era, t time.Duration) (BreakerPermit, error) {
-	c := b.config.Load()
-	soonest := c.ProbeTimeout
-	running := 0
+func (p *probe) running() bool { return p.taken&1 == 1 }
+
+// expire ends the leases of a half-open era that are over. A call that has
+// outstayed its lease counts as a failed probe. It returns the present era,
+// which is another one if that decided.
+func (b *Breaker) expire(e *era, t time.Duration) *era {
 	for i := range e.probes {
-		if p := &e.probes[i]; p.taken&1 == 1 {
-			if t >= p.expires {
-				p.taken++
-				e.failed++
-				if b.judge(e, t); b.era.Load() != e {
-					return BreakerPermit{}, b.reject(b.era.Load().ends-t, false)
-				}
-				continue
-			}
-			soonest = min(soonest, p.expires-t)
-			running++
-		}
-	}
-	if running+e.succeeded+e.failed >= len(e.probes) {
-		return BreakerPermit{}, b.reject(soonest, false)
-	}
-	for i := range e.probes {
-		if p := &e.probes[i]; p.taken&1 == 0 {
+		if p := &e.probes[i]; p.running() && t >= p.expires {
 			p.taken++
-			p.expires = t + c.ProbeTimeout
-			return BreakerPermit{b, e, t, i, p.taken}, nil
+			e.failed++
+			if b.judge(e, t); b.era.Load() != e {
+				break
+			}
 		}
 	}
-	return BreakerPermit{}, b.reject(soonest, false)
+	return b.era.Load()
+}
+
+// probe hands out a place of a half-open era, if one is free.
+func (b *Breaker) probe(e *era, t time.Duration) (BreakerPermit, error) {
+	if !e.hasPlace() {
+		return BreakerPermit{}, rejectOpen(e, 0)
+	}
+	place := slices.IndexFunc(e.probes, func(p probe) bool { return !p.running() })
+	p := &e.probes[place]
+	p.taken++
+	p.expires = t + b.config.Load().ProbeTimeout
+	return BreakerPermit{b, e, t, place, p.taken}, nil
+}
+
+// hasPlace reports whether one more probe may start: those that are over and
+// those under way together never exceed the places.
+func (e *era) hasPlace() bool {
+	free := len(e.probes) - e.succeeded - e.failed
+	for i := range e.probes {
+		if e.probes[i].running() {
+			free--
+		}
+	}
+	return free > 0
 }
 
 // probed counts the result of a half-open era's probe.
@@ -83,10 +93,10 @@ func (b *Breaker) judge(e *era, t time.Duration) {
 	case float64(len(e.probes)-e.succeeded) < tooMany:
 		b.reopens = 0
 		why := fmt.Sprintf("%d of %d probes succeeded", e.succeeded, e.failed+e.succeeded)
-		next := &era{state: BreakerClosed, began: t, window: newWindow(c.Window)}
+		next := &era{state: BreakerClosed, began: t}
 		if c.RampUp > 0 {
 			next.state, next.ends = BreakerRampingUp, t+c.RampUp
 		}
-		b.enter(next, why)
+		b.enter(next.counting(newWindow(c.Window)), why)
 	}
 }

@@ -24,8 +24,12 @@ type BudgetConfig struct {
 
 func (c BudgetConfig) validate(p *problems) {
 	p.unless(c.Share >= 0 && c.Share <= 1, "budget.share", "want 0%% to 100%%, got %v", c.Share)
-	p.unless(c.Window >= 0 && c.Window <= time.Hour, "budget.window", "want at most 1h, got %v", c.Window)
+	p.unless(c.MinPerSecond <= minPerSecondMax, "budget.minPerSecond", "want at most %v, got %v", float64(minPerSecondMax), c.MinPerSecond)
+	p.unless(usableWindow(c.Window), "budget.window", "want 10ms to 1h, got %v", c.Window)
 }
+
+// minPerSecondMax keeps infinity and NaN out of the sums.
+const minPerSecondMax = 1e6
 
 func (c BudgetConfig) withDefaults() BudgetConfig {
 	setDefault(&c.Share, 0.2)
@@ -45,6 +49,9 @@ type budget struct {
 	buckets  [windowBuckets]struct{ calls, repeats float64 }
 	position int
 }
+
+// start makes the budget count from now on.
+func (b *budget) start() { b.rolled = now() }
 
 // spend takes one repeat from the budget, if there is one left.
 func (b *budget) spend(c *BudgetConfig) bool {

@@ -11,22 +11,27 @@ import (
 // use. It is a Policy itself; Chain flattens it into a longer chain.
 type Pipeline struct {
 	steps    []Policy
-	classify Classifier
+	classify Classifier // nil for Classify
 	// reuse is whether calls may be pooled: every step is known to return
 	// only after each function that it started has returned.
 	reuse bool
 	pool  sync.Pool
 }
 
-// Chain compiles policies into a Pipeline. The first is the outermost.
+// Chain compiles policies into a Pipeline. The first is the outermost. A
+// Pipeline among them is flattened; of several Classifiers, which
+// [Pipeline.Classified] set, the innermost counts.
 func Chain(policies ...Policy) *Pipeline {
-	p := &Pipeline{classify: Classify, reuse: true}
+	p := &Pipeline{reuse: true}
 	for _, step := range policies {
 		switch s := step.(type) {
 		case nil:
 			continue
 		case *Pipeline:
 			p.steps = append(p.steps, s.steps...)
+			if s.classify != nil {
+				p.classify = s.classify
+			}
 		default:
 			p.steps = append(p.steps, s)
 		}
@@ -46,7 +51,7 @@ func (p *Pipeline) Classified(c Classifier) *Pipeline {
 
 // Do runs next through the pipeline. Most programs call the function [Do].
 func (p *Pipeline) Do(ctx context.Context, next Next) Result {
-	return Next{&call{steps: p.steps, tail: next, classify: p.classify}, 0}.Do(ctx)
+	return Next{&call{steps: p.steps, tail: next}, 0}.Do(ctx)
 }
 
 // A joiner knows whether its Do returns only after everything it started.
@@ -76,7 +81,7 @@ func (n Next) Do(ctx context.Context) Result {
 // call is one run through a chain: the only thing that a call may allocate.
 type call struct {
 	steps    []Policy
-	classify Classifier
+	classify Classifier // nil for Classify
 	// One of these is what the chain runs at its end.
 	target target
 	fn     func(context.Context) Result
@@ -101,7 +106,11 @@ func (c *call) end(ctx context.Context) Result {
 		return c.tail.Do(ctx)
 	}
 	value, err := c.target.invoke(ctx)
-	class, after := c.classify(ctx, value, err)
+	classify := c.classify
+	if classify == nil {
+		classify = Classify
+	}
+	class, after := classify(ctx, value, err)
 	r := Result{Value: value, Err: err, Class: class, RetryAfter: after}
 	if err == nil {
 		r.ending = c.target.open()
@@ -117,7 +126,7 @@ func (c *call) prepare(p Policy, t target) {
 		return
 	}
 	c.single[0] = p
-	c.steps, c.classify = c.single[:], Classify
+	c.steps = c.single[:]
 }
 
 // Do runs fn under p. The error is fn's own, or a policy's: see [Rejected].
@@ -223,7 +232,7 @@ func (e *Ending) finish(class Class) {
 		return
 	}
 	hooks := e.hooks
-	e.hooks, e.over, e.class = nil, true, class
+	e.hooks, e.over, e.class, e.close = nil, true, class, nil
 	e.mu.Unlock()
 	for _, f := range hooks { // innermost first, as functions return
 		f(class)
@@ -241,9 +250,15 @@ func (e *Ending) add(f func(Class)) {
 	e.mu.Unlock()
 }
 
+// discard closes the value of a call that is not over yet, then ends the call,
+// even when the closer panics.
 func (e *Ending) discard(r Result) {
-	if e.close != nil {
-		e.close(r.Value)
+	e.mu.Lock()
+	closer := e.close
+	e.close = nil
+	e.mu.Unlock()
+	defer e.finish(r.Class)
+	if closer != nil {
+		closer(r.Value)
 	}
-	e.finish(r.Class)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // A FieldError is a Config field that cannot be used as it is set.
@@ -31,6 +32,19 @@ func (p *problems) unless(ok bool, field, format string, args ...any) {
 }
 
 func (p problems) join() error { return errors.Join(p...) }
+
+// durationMax bounds every duration of a Config, so that sums and doublings of
+// them stay far from overflow.
+const durationMax = 24 * time.Hour
+
+// usableDuration reports whether a duration is zero or one that can be waited.
+func usableDuration(d time.Duration) bool { return d >= 0 && d <= durationMax }
+
+// usableWindow reports whether a counting window is zero, for its default, or
+// of a length whose tenths a clock can tell apart.
+func usableWindow(d time.Duration) bool {
+	return d == 0 || d >= 10*time.Millisecond && d <= time.Hour
+}
 
 // setDefault gives a zero field its default.
 func setDefault[T comparable](field *T, value T) {

@@ -119,8 +119,7 @@ func (r *Rejected) Unwrap() error { return r.Reason }
 // the context's own error.
 func rejection(ctx context.Context, err error) Result {
 	r := Result{Err: err, Class: Shed}
-	var rejected *Rejected
-	if errors.As(err, &rejected) {
+	if rejected, ok := errors.AsType[*Rejected](err); ok {
 		r.RetryAfter = rejected.RetryAfter
 	} else if ctx.Err() != nil {
 		r.Class = Ignored
@@ -139,11 +138,10 @@ func Classify(ctx context.Context, _ any, err error) (Class, time.Duration) {
 	if err == nil {
 		return Success, 0
 	}
-	var rejected *Rejected
-	switch {
-	case errors.As(err, &rejected):
+	if rejected, ok := errors.AsType[*Rejected](err); ok {
 		return Shed, rejected.RetryAfter
-	case errors.Is(ctx.Err(), context.Canceled):
+	}
+	if errors.Is(ctx.Err(), context.Canceled) {
 		return Ignored, 0
 	}
 	return Failure, 0

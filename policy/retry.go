@@ -11,9 +11,10 @@ import (
 
 // Why a Retry stopped repeating a call that failed.
 var (
-	ErrAttempts = errors.New("no attempts are left")
-	ErrBudget   = errors.New("the retry budget is spent")
-	ErrDeadline = errors.New("the wait would outlast the deadline")
+	ErrAttempts   = errors.New("no attempts are left")
+	ErrBudget     = errors.New("the retry budget is spent")
+	ErrDeadline   = errors.New("the wait would outlast the deadline")
+	ErrRetryAfter = errors.New("the callee asked to be left alone for too long")
 )
 
 // RetryConfig configures a [Retry]. Zero fields take the default beside them.
@@ -43,9 +44,9 @@ func (c RetryConfig) Validate() error {
 	p.unless(c.Attempts <= 100, "attempts", "want at most 100, got %d", c.Attempts)
 	p.unless(oneOf(c.Backoff, Backoff("").Enum()), "backoff", "want exponential, linear or constant, got %q", c.Backoff)
 	p.unless(oneOf(c.Jitter, Jitter("").Enum()), "jitter", "want full, equal or none, got %q", c.Jitter)
-	p.unless(c.Delay >= 0, "delay", "want 0 or more, got %v", c.Delay)
+	p.unless(usableDuration(c.Delay), "delay", "want 0 to %v, got %v", durationMax, c.Delay)
 	d := c.withDefaults()
-	p.unless(d.DelayMax >= d.Delay, "delayMax", "want at least delay (%v), got %v", d.Delay, c.DelayMax)
+	p.unless(d.DelayMax >= d.Delay && d.DelayMax <= durationMax, "delayMax", "want delay (%v) to %v, got %v", d.Delay, durationMax, c.DelayMax)
 	c.Budget.validate(&p)
 	return p.join()
 }
@@ -72,6 +73,7 @@ type Retry struct {
 // NewRetry returns a Retry, or the problems of its Config.
 func NewRetry(c RetryConfig) (*Retry, error) {
 	r := new(Retry)
+	r.budget.start()
 	if err := r.Set(c); err != nil {
 		return nil, err
 	}
@@ -104,8 +106,8 @@ func (r *Retry) Begin() Tries {
 func (t *Tries) Count() int { return t.repeats + 1 }
 
 // Again asks whether to repeat a call that ended with class, and how long to
-// wait before. The error says why not: [ErrAttempts], [ErrBudget] or
-// [ErrDeadline]; it is nil with ok false for a result that is final by itself.
+// wait before. The error says why not: [ErrAttempts], [ErrBudget],
+// [ErrDeadline] or [ErrRetryAfter]; it is nil with ok false for a result that is final by itself.
 // Left is the time until the call's deadline; zero or less means none.
 func (t *Tries) Again(class Class, retryAfter, left time.Duration) (wait time.Duration, ok bool, why error) {
 	if class != Failure {
@@ -117,7 +119,9 @@ func (t *Tries) Again(class Class, retryAfter, left time.Duration) (wait time.Du
 	}
 	wait = max(c.wait(t.repeats+1), retryAfter)
 	switch {
-	case retryAfter > c.DelayMax, left > 0 && wait >= left:
+	case retryAfter > c.DelayMax:
+		return 0, false, ErrRetryAfter
+	case left > 0 && wait >= left:
 		return 0, false, ErrDeadline
 	case !t.retry.budget.spend(&c.Budget):
 		return 0, false, ErrBudget
@@ -138,6 +142,9 @@ type RetryError struct {
 
 func (e *RetryError) Error() string {
 	text := fmt.Sprintf("%d tries failed", len(e.Errs))
+	if len(e.Errs) == 1 {
+		text = "1 try failed"
+	}
 	if e.Stopped != nil {
 		text += " (" + e.Stopped.Error() + ")"
 	}

@@ -51,14 +51,22 @@ func (w *window) add(t time.Duration, failed, slow bool) {
 	}
 }
 
-// bump adds n to a bucket's word, starting over when the word is of another
-// slot. Counts stop at their limit rather than spill into their neighbour.
+// lateSlots is how many slots a call may come after the slot it belongs to and
+// still be told from one that comes a whole turn of the slot numbers later.
+const lateSlots = 1 << 12
+
+// bump adds n to a bucket's word, starting over when the word is of an earlier
+// slot, and dropping n when the word is of a later one: a caller that lost the
+// processor after it read the clock must not wipe what newer calls counted.
+// Counts stop at their limit rather than spill into their neighbour.
 func bump(word *atomic.Uint64, slot, n, limit uint64) {
 	for {
 		old := word.Load()
 		next := old + n
-		switch {
-		case old>>slotShift != slot:
+		switch ahead := (old>>slotShift - slot) & slotMask; {
+		case ahead != 0 && ahead < lateSlots && old != 0:
+			return
+		case ahead != 0:
 			next = slot<<slotShift | n
 		case old&limit == limit || n >= oneFailure && old>>markShift&markMask == markMask:
 			return
