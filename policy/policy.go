@@ -69,6 +69,8 @@ type Result struct {
 	// RetryAfter is how long the callee asked to be left alone; zero when it
 	// did not ask.
 	RetryAfter time.Duration
+	// Fallback is set when the result is a [Fallback]'s.
+	Fallback bool
 
 	ending *Ending // nil when the call was over as its function returned
 }

@@ -1,0 +1,55 @@
+package policy
+
+import "time"
+
+// AdaptiveConfig configures an [Adaptive]. Zero fields take the default beside
+// them.
+type AdaptiveConfig struct {
+	// Name is what events call the limit.
+	Name string `yaml:"-"`
+	// Disabled admits every call and learns nothing.
+	Disabled bool `yaml:"disabled"`
+	// Min is the least that the limit may become. Default 4.
+	Min int `yaml:"min"`
+	// Max is the most that it may become. Default 1000.
+	Max int `yaml:"max"`
+	// Initial is the limit before anything has been learned. Default 20, or
+	// what Min and Max allow.
+	Initial int `yaml:"initial"`
+	// QueueMax is how many calls may wait for a place. Default 1000;
+	// negative: none.
+	QueueMax int `yaml:"queueMax"`
+	// WaitMax is how long a call waits at most, to ride out a burst. Once the
+	// queue has not been empty for as long as that, the callee is overloaded:
+	// then the newest call goes first. Default 100ms.
+	WaitMax time.Duration `yaml:"waitMax"`
+	// WaitTarget is how long a call waits at most when the callee is
+	// overloaded. Default a twentieth of WaitMax.
+	WaitTarget time.Duration `yaml:"waitTarget"`
+	// Observer is told, at most once a second, that calls are shed.
+	Observer Observer `yaml:"-"`
+}
+
+// Validate returns a [FieldError] for each field that cannot be used, joined.
+func (c AdaptiveConfig) Validate() error {
+	var p problems
+	d := c.withDefaults()
+	p.unless(c.Min >= 0 && c.Min <= placesMax, "min", "want 1 to %d, got %d", placesMax, c.Min)
+	p.unless(c.Max == 0 || d.Max >= d.Min, "max", "want at least min (%d), got %d", d.Min, c.Max)
+	p.unless(d.Max <= placesMax, "max", "want at most %d, got %d", placesMax, c.Max)
+	p.unless(d.Initial >= d.Min && d.Initial <= d.Max, "initial", "want min to max (%d to %d), got %d", d.Min, d.Max, c.Initial)
+	p.unless(c.QueueMax <= placesMax, "queueMax", "want at most %d, got %d", placesMax, c.QueueMax)
+	p.unless(c.WaitMax >= 0, "waitMax", "want 0 or more, got %v", c.WaitMax)
+	p.unless(c.WaitTarget >= 0 && c.WaitTarget <= d.WaitMax, "waitTarget", "want at most waitMax (%v), got %v", d.WaitMax, c.WaitTarget)
+	return p.join()
+}
+
+func (c AdaptiveConfig) withDefaults() AdaptiveConfig {
+	setDefault(&c.Min, 4)
+	setDefault(&c.Max, max(1000, c.Min))
+	setDefault(&c.Initial, min(max(20, c.Min), c.Max))
+	setDefault(&c.QueueMax, 1000)
+	setDefault(&c.WaitMax, 100*time.Millisecond)
+	setDefault(&c.WaitTarget, max(c.WaitMax/20, 1))
+	return c
+}

@@ -1,0 +1,169 @@
+package policy
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// gate lets a limited number of calls be inside at once. The others may wait
+// in a line before it.
+//
+// One word holds how many are inside and how many wait. A call therefore joins
+// the line only while the gate is seen to be full, and a call that leaves sees
+// everybody who joined before it left: no wake-up is lost, and nobody overtakes
+// the line. While nobody waits, entering is one compare-and-swap and leaving
+// one addition.
+type gate struct {
+	word  atomic.Uint64 // waiting<<32 | inside
+	limit atomic.Int64
+
+	mu    sync.Mutex
+	line  line // guarded; its length changes with the word
+	order order
+}
+
+const oneWaiting = 1 << 32
+
+// An order decides who of a line is next, and who has waited too long.
+type order interface {
+	// next returns the waiter to let in; the line is not empty.
+	next(*line) *waiter
+	// late returns a waiter to turn away, or nil. Full tells that another
+	// call wants to join a line that has no room for it.
+	late(l *line, full bool) *waiter
+}
+
+// enter takes a place if there is one and nobody waits for it.
+func (g *gate) enter() bool {
+	for {
+		word := g.word.Load()
+		if word >= oneWaiting || int64(word) >= g.limit.Load() {
+			return false
+		}
+		if g.word.CompareAndSwap(word, word+1) {
+			return true
+		}
+	}
+}
+
+// leave gives a place back and returns how many were inside with it.
+func (g *gate) leave() int {
+	word := g.word.Add(^uint64(0))
+	if word >= oneWaiting {
+		g.mu.Lock()
+		g.admit()
+		g.mu.Unlock()
+	}
+	return int(uint32(word)) + 1
+}
+
+// resize changes the limit and lets in those for whom there is room now.
+func (g *gate) resize(limit int) {
+	g.mu.Lock()
+	g.limit.Store(int64(limit))
+	g.admit()
+	g.mu.Unlock()
+}
+
+// counts returns how many are inside and how many wait, at one moment.
+func (g *gate) counts() (inside, waiting int) {
+	word := g.word.Load()
+	return int(uint32(word)), int(word >> 32)
+}
+
+// join takes a place if there is one by now, and otherwise puts w in the line
+// unless that holds lineMax already.
+func (g *gate) join(w *waiter, lineMax int) (entered, joined bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.admit() // those in the line come first
+	if g.line.length > 0 && g.line.length >= lineMax {
+		if late := g.order.late(&g.line, true); late != nil {
+			g.turnAway(late)
+		}
+	}
+	for {
+		word := g.word.Load()
+		switch {
+		case word < oneWaiting && int64(word) < g.limit.Load():
+			if g.word.CompareAndSwap(word, word+1) {
+				return true, false
+			}
+		case g.line.length >= lineMax:
+			return false, false
+		case g.word.CompareAndSwap(word, word+oneWaiting):
+			g.line.push(w)
+			return false, true
+		}
+	}
+}
+
+// wait waits in the line until w is let in, is turned away, has lost patience,
+// or the context has ended; only then is there an error.
+func (g *gate) wait(ctx context.Context, w *waiter, patience time.Duration) (entered bool, err error) {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case entered = <-w.verdict:
+		return entered, nil
+	case <-timer.C:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	g.mu.Lock()
+	if w.line != nil {
+		g.turnAway(w)
+	}
+	g.mu.Unlock()
+	entered = <-w.verdict
+	if entered && err != nil {
+		g.leave() // let in at the moment that it gave up
+		entered = false
+	}
+	return entered, err
+}
+
+// admit turns away those who are late and lets in as many as there is room
+// for. The caller holds mu.
+func (g *gate) admit() {
+	for g.line.length > 0 {
+		if w := g.order.late(&g.line, false); w != nil {
+			g.turnAway(w)
+			continue
+		}
+		if !g.claim() {
+			return
+		}
+		w := g.order.next(&g.line)
+		g.line.remove(w)
+		w.verdict <- true
+	}
+}
+
+// claim makes a waiting call one that is inside, if there is room.
+func (g *gate) claim() bool {
+	for {
+		word := g.word.Load()
+		if int64(uint32(word)) >= g.limit.Load() {
+			return false
+		}
+		if g.word.CompareAndSwap(word, word-oneWaiting+1) {
+			return true
+		}
+	}
+}
+
+// turnAway sends a waiter off. The caller holds mu.
+func (g *gate) turnAway(w *waiter) {
+	g.line.remove(w)
+	g.word.Add(^uint64(oneWaiting - 1))
+	w.verdict <- false
+}
+
+// inTurn is the order of arrival, with unlimited patience.
+type inTurn struct{}
+
+func (inTurn) next(l *line) *waiter     { return l.oldest }
+func (inTurn) late(*line, bool) *waiter { return nil }
