@@ -1,0 +1,42 @@
+package policy
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestTripAndCloseFromOutside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := mustBreaker(t, BreakerConfig{Probes: 1, OpenDuration: time.Second, OpenDurationMax: time.Hour})
+		b.Trip("an outlier")
+		wantState(t, b, BreakerOpen)
+		if why := b.Status().Why; why != "an outlier" {
+			t.Errorf("why is %q", why)
+		}
+		waitOpen(b)
+		late, err := b.Allow()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Trip("an outlier still") // while half-open: the period grows
+		if period := b.Status().RetryAfter; period < 1800*time.Millisecond {
+			t.Errorf("the second open period is %v, want about 2s", period)
+		}
+		late.Done(Success)
+		wantState(t, b, BreakerOpen)
+		b.Close("its health check passed")
+		tell(t, b, Success)
+		wantState(t, b, BreakerClosed)
+	})
+}
+
+func TestTripAndCloseLeaveAForcedBreakerAlone(t *testing.T) {
+	b := mustBreaker(t, BreakerConfig{})
+	b.Force(false, "we know")
+	b.Trip("an outlier")
+	wantState(t, b, BreakerClosed)
+	b.Force(true, "maintenance")
+	b.Close("its health check passed")
+	wantState(t, b, BreakerOpen)
+}
