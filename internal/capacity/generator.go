@@ -11,11 +11,11 @@ import (
 )
 
 const (
-	// slice is how long a rate holds before it is asked for again.
-	slice = 10 * time.Millisecond
-	// sweepEvery is the precision of timeouts. One pass over the connections is
-	// much cheaper than a timer for every request.
-	sweepEvery = 5 * time.Millisecond
+	// slice is how long a rate holds before it is asked for again. Shorter ones
+	// would mostly cost wake-ups.
+	slice = 50 * time.Millisecond
+	// drainEvery is how often the end of what is in flight is looked for.
+	drainEvery = 5 * time.Millisecond
 )
 
 // A Generator sends a [Load] and records what becomes of it. It runs once.
@@ -171,7 +171,7 @@ func (g *Generator) launch(p *pool, due time.Time) {
 
 // drain waits for what is in flight. Every request ends by its deadline.
 func (g *Generator) drain(ctx context.Context) {
-	ticker := time.NewTicker(sweepEvery)
+	ticker := time.NewTicker(drainEvery)
 	defer ticker.Stop()
 	for {
 		g.mu.Lock()
@@ -188,9 +188,11 @@ func (g *Generator) drain(ctx context.Context) {
 	}
 }
 
-// sweep ends requests whose time is over.
+// sweep ends requests whose time is over, at most a twentieth of the timeout
+// late. One pass over the connections now and then is much cheaper than a timer
+// for every request.
 func (g *Generator) sweep(ctx context.Context) {
-	ticker := time.NewTicker(sweepEvery)
+	ticker := time.NewTicker(min(max(g.load.Timeout/20, 5*time.Millisecond), 50*time.Millisecond))
 	defer ticker.Stop()
 	for {
 		select {

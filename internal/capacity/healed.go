@@ -20,7 +20,8 @@ type Healthy struct {
 
 // HealedAfter returns how long after a moment requests were well again: the
 // time until the first tick from which every window stayed good for as long as
-// asked. It is 0 if nothing was ever wrong. It reports false while that is not
+// asked. Its resolution is one [Tick], and it rounds up. It is 0 if nothing was
+// ever wrong. It reports false while that is not
 // known (too little time has passed, or requests that decide it are pending),
 // if no such time came, or if the timeline no longer reaches back to then. A
 // window without requests is good, but some request must have been seen.

@@ -29,7 +29,7 @@ type Load struct {
 	// see [Generator.SetRate]. At most a million.
 	Rate float64
 	// RateAt, if set, gives the rate at a time since the start and takes the
-	// place of Rate. It is asked every 10 ms, from one goroutine.
+	// place of Rate. It is asked every 50 ms, from one goroutine.
 	RateAt func(elapsed time.Duration) float64
 	// Arrival spreads the requests. Default Constant.
 	Arrival Arrival
@@ -38,7 +38,8 @@ type Load struct {
 	// Duration ends the load; 0 goes on until Stop or the end of the context.
 	Duration time.Duration
 	// Timeout is how long after it was due a request may take in all, reading
-	// the body included. Default 5 s.
+	// the body included. It is noticed up to a twentieth, or at least 5 ms, late.
+	// Default 5 s.
 	Timeout time.Duration
 	// Connections bounds the connections to each target. A request that finds
 	// none free waits for one. Default 1024.
