@@ -56,7 +56,8 @@ type Decoder struct {
 
 // Decode fills a struct, or whatever into points to, from the document. It
 // returns all problems at once; fields without a problem are filled even so.
-// Fields that the document does not name keep their value.
+// Fields that the document does not name, or names with null, keep their value,
+// so defaults may be set before.
 func (d *Document) Decode(into any, options Options) Problems {
 	v := reflect.ValueOf(into)
 	if v.Kind() != reflect.Pointer || v.IsNil() {
@@ -101,7 +102,6 @@ func (d *Decoder) report(p Problem) {
 
 func (d *Decoder) value(n *Node, v reflect.Value, b bounds) {
 	if n.kind == Null {
-		v.SetZero()
 		return
 	}
 	switch own := v.Addr().Interface().(type) {

@@ -19,16 +19,17 @@ type gatewayFile struct {
 
 type serviceFile struct {
 	timing  `yaml:",inline"`
-	Port    int       `yaml:"port" min:"1" max:"65535"`
-	Weight  uint8     `yaml:"weight"`
-	Ratio   float64   `yaml:"ratio" min:"0" max:"1"`
-	Balance balance   `yaml:"balance"`
-	Sticky  bool      `yaml:"sticky"`
-	Retry   *retry    `yaml:"retry"`
-	Level   level     `yaml:"level"`
-	Surge   share     `yaml:"surge"`
-	Backup  *bool     `yaml:"backup"`
-	Nested  [][]int32 `yaml:"nested"`
+	Port    int           `yaml:"port" min:"1" max:"65535"`
+	Weight  uint8         `yaml:"weight"`
+	Ratio   float64       `yaml:"ratio" min:"0" max:"1"`
+	Balance balance       `yaml:"balance"`
+	Sticky  bool          `yaml:"sticky"`
+	Retry   *retry        `yaml:"retry"`
+	Level   level         `yaml:"level"`
+	Surge   share         `yaml:"surge"`
+	Linger  time.Duration `yaml:"linger" min:"-1s"`
+	Backup  *bool         `yaml:"backup"`
+	Nested  [][]int32     `yaml:"nested"`
 	private int
 }
 
@@ -129,6 +130,7 @@ services:
   plain:
     timeout: 5m
     surge: 3
+    linger: -1s
     retry: ~
 `)
 	var got gatewayFile
@@ -139,7 +141,7 @@ services:
 	want := gatewayFile{Listen: ":80", Tags: []string{"a", "b", "web-x"}, Services: map[string]serviceFile{
 		"a.b": {timing: timing{1500 * time.Millisecond}, Port: 8080, Weight: 255, Ratio: 1, Balance: "leastLoaded",
 			Sticky: true, Retry: &retry{Attempts: 2}, Level: 1, Surge: share{25, true}, Backup: &no, Nested: [][]int32{{1, 2}, {}}},
-		"plain": {timing: timing{5 * time.Minute}, Surge: share{Count: 3}},
+		"plain": {timing: timing{5 * time.Minute}, Linger: -time.Second, Surge: share{Count: 3}},
 	}}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(serviceFile{})); diff != "" {
 		t.Error(diff)
@@ -162,8 +164,10 @@ func TestDecodeNamesEveryMistake(t *testing.T) {
 		{"bare duration", "services: {web: {timeout: 5}}", "f.yaml:1:27: services.web.timeout: want a duration such as 500ms, got 5; write 5s"},
 		{"bare fraction", "services: {web: {timeout: 1.5}}", "f.yaml:1:27: services.web.timeout: want a duration such as 500ms, got 1.5; write 1.5s"},
 		{"days", "services: {web: {timeout: 2d}}", `f.yaml:1:27: services.web.timeout: want a duration such as 500ms, got the string "2d"; write 48h`},
-		{"negative duration", "services: {web: {timeout: -5s}}", `f.yaml:1:27: services.web.timeout: want a duration of 0 or more, got the string "-5s"`},
+		{"negative duration", "services: {web: {retry: {attempts: 1, perTryTimeout: -5s}}}", `f.yaml:1:54: services.web.retry.perTryTimeout: want a duration of 0 or more, got the string "-5s"`},
 		{"duration below bound", "services: {web: {timeout: 1us}}", `f.yaml:1:27: services.web.timeout: want a duration of 1ms or more, got the string "1us"`},
+		{"bare zero below bound", "services: {web: {timeout: 0}}", `f.yaml:1:27: services.web.timeout: want a duration of 1ms or more, got 0`},
+		{"negative below bound", "services: {web: {linger: -2s}}", `f.yaml:1:26: services.web.linger: want a duration of -1s or more, got the string "-2s"`},
 		{"word for a number", "services: {web: {port: http}}", `f.yaml:1:24: services.web.port: want a whole number, got the string "http"`},
 		{"quoted number", `services: {web: {port: "80"}}`, `f.yaml:1:24: services.web.port: want a whole number, got the string "80"; write 80 without quotes`},
 		{"fraction", "services: {web: {port: 1.5}}", "f.yaml:1:24: services.web.port: want a whole number, got 1.5"},
@@ -219,6 +223,16 @@ func TestDecodeReportsAllProblemsAtOnce(t *testing.T) {
 	}
 	if got := AsProblems(fmt.Errorf("load: %w", problems.Err())); len(got) != 6 {
 		t.Errorf("AsProblems found %d", len(got))
+	}
+}
+
+func TestDecodeKeepsDefaultsThatAreNotNamed(t *testing.T) {
+	into := retry{Attempts: 2, PerTry: time.Second}
+	if problems := parseOne(t, "attempts: 5\nperTryTimeout: ~").Decode(&into, Options{}); len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	if want := (retry{Attempts: 5, PerTry: time.Second}); into != want {
+		t.Errorf("got %v, want %v", into, want)
 	}
 }
 

@@ -23,8 +23,8 @@
 //
 // A string wants a YAML string, a number wants a number: nothing is converted
 // in silence, because 1.20 and "1.20" are different image tags. Durations are
-// written with a unit (500ms, 1.5s, 5m) and are never negative. Null means that
-// the field is absent. YAML 1.2 decides what is what: yes and on are strings.
+// written with a unit (500ms, 1.5s, 5m) and are negative only where a min tag
+// allows it. Null means that the field is absent. YAML 1.2 decides what is what: yes and on are strings.
 //
 // # Environment
 //

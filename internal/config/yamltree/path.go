@@ -1,6 +1,7 @@
 package yamltree
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -19,6 +20,15 @@ func ParsePath(text string) Path {
 		path = append(path, step)
 	}
 	return path
+}
+
+// At returns a longer path; steps are keys and, as int, indexes. p stays as it is.
+func (p Path) At(steps ...any) Path {
+	out := append(make(Path, 0, len(p)+len(steps)), p...)
+	for _, step := range steps {
+		out = append(out, fmt.Sprint(step))
+	}
+	return out
 }
 
 // String returns the text form, in which numbers are taken for indexes.

@@ -137,24 +137,25 @@ func (d *Decoder) float(n *Node, v reflect.Value, b bounds) {
 
 func (d *Decoder) duration(n *Node, v reflect.Value, b bounds) {
 	const wanted = "a duration such as 500ms"
+	var t time.Duration
 	switch n.kind {
 	case Int, Float:
 		if f, err := strconv.ParseFloat(n.text, 64); err != nil || f != 0 {
 			d.Want(n, wanted, "write "+clip(n.text)+"s")
 			return
 		}
-		v.SetInt(0)
-		return
 	case String:
+		var err error
+		if t, err = time.ParseDuration(n.text); err != nil {
+			d.Want(n, wanted, durationFix(n.text))
+			return
+		}
 	default:
 		d.Want(n, wanted, "")
 		return
 	}
-	t, err := time.ParseDuration(n.text)
 	switch {
-	case err != nil:
-		d.Want(n, wanted, durationFix(n.text))
-	case t < 0:
+	case b.min == "" && t < 0:
 		d.Want(n, "a duration of 0 or more", "")
 	case b.min != "" && t < mustDuration(b.min):
 		d.Want(n, "a duration of "+b.min+" or more", "")

@@ -160,8 +160,12 @@ func (g *generator) orReference(schema map[string]any) map[string]any {
 func number(t reflect.Type, b bounds) map[string]any {
 	switch {
 	case t == durationType:
+		pattern := durationPattern
+		if strings.HasPrefix(b.min, "-") {
+			pattern = strings.Replace(pattern, `\+`, `[-+]`, 1)
+		}
 		return map[string]any{"anyOf": []any{
-			map[string]any{"type": "string", "pattern": durationPattern},
+			map[string]any{"type": "string", "pattern": pattern},
 			map[string]any{"const": 0},
 		}}
 	case t.Kind() == reflect.Bool:
