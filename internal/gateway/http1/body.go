@@ -3,6 +3,7 @@ package http1
 import (
 	"errors"
 	"io"
+	"time"
 )
 
 // ErrTooLong is returned by [Body.Discard] for a body beyond its limit.
@@ -11,11 +12,12 @@ var ErrTooLong = errors.New("http1: body is too long to discard")
 // A Body reads the decoded body of the message that its connection read last. It
 // is not safe for use by several goroutines at once.
 type Body struct {
-	c     *Conn
-	state bodyState
-	left  int64 // bytes left of the body, or of the chunk
-	err   error // sticky
-	full  bool  // the last read filled the block
+	c        *Conn
+	state    bodyState
+	response bool  // refusals are 502
+	full     bool  // the last read filled the block
+	left     int64 // bytes left of the body, or of the chunk
+	err      error // sticky
 	chunks
 }
 
@@ -29,8 +31,8 @@ const (
 	bodyFraming // between chunks; chunks.state says where
 )
 
-func (b *Body) begin(f Framing) {
-	*b = Body{c: b.c}
+func (b *Body) begin(f Framing, response bool) {
+	*b = Body{c: b.c, response: response}
 	switch {
 	case f.Chunked:
 		b.state = bodyFraming
@@ -113,24 +115,25 @@ func (b *Body) Consume(n int) {
 }
 
 // Discard reads the rest of the body so that the connection can go on, and gives
-// up with ErrTooLong once more than n bytes came.
+// up with ErrTooLong when that is more than n bytes.
 func (b *Body) Discard(n int64) error {
 	for {
 		view, err := b.Peek()
-		if err == io.EOF {
+		switch {
+		case err == io.EOF:
 			return nil
-		}
-		if err != nil {
+		case err != nil:
 			return err
-		}
-		if n -= int64(len(view)); n < 0 || b.state == bodyLength && b.left > n+int64(len(view)) {
+		case int64(len(view)) > n || b.state == bodyLength && b.left > n:
 			return ErrTooLong
 		}
+		n -= int64(len(view))
 		b.Consume(len(view))
-		if len(view) == 0 {
-			if err := b.fill(); err != nil && err != io.EOF {
-				return err
-			}
+		if len(view) > 0 {
+			continue
+		}
+		if err := b.fill(); err != nil && err != io.EOF {
+			return err
 		}
 	}
 }
@@ -138,6 +141,9 @@ func (b *Body) Discard(n int64) error {
 // fill reads once from the peer. All buffered bytes must have been consumed.
 func (b *Body) fill() error {
 	b.room()
+	if b.c.BodyWaitMax > 0 {
+		b.c.SetReadDeadline(time.Now().Add(b.c.BodyWaitMax))
+	}
 	return b.filled(b.c.fill())
 }
 
@@ -166,6 +172,9 @@ func (b *Body) filled(err error) error {
 
 // fail keeps the error, unless it is a timeout: then the caller may go on.
 func (b *Body) fail(err error) error {
+	if b.response {
+		err = asUpstream(err)
+	}
 	if b.c.note(err); b.c.failed != nil {
 		b.err = err
 	}
@@ -181,9 +190,9 @@ func (b *Body) room() {
 		c.in, c.base = newBlock(blockSmall), 0
 	}
 	c.r, c.w = c.base, c.base
-	space := len(c.in.bytes) - c.base
 	const least = 512
-	grow := len(c.in.bytes) < blockLarge && (b.full || b.state != bodyFraming && b.state != bodyUntilClose && b.left > int64(space))
+	space := len(c.in.bytes) - c.base
+	grow := len(c.in.bytes) < blockLarge && (b.full || b.left > int64(space))
 	if !grow && space >= least {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"time"
 )
 
 // A Conn is one end of an HTTP/1.1 connection. The embedded net.Conn sets
@@ -14,6 +15,12 @@ import (
 // by two goroutines, each of them by one at a time. Release belongs to both.
 type Conn struct {
 	net.Conn
+
+	// BodyWaitMax bounds each wait for more of a body, and each wait of a Relay
+	// for the peer to take some, by setting the deadline anew. Zero leaves
+	// deadlines as the caller set them.
+	BodyWaitMax time.Duration
+
 	limits Limits
 	probe  probe
 
@@ -64,7 +71,7 @@ func (c *Conn) ReadRequest(r *Request) error {
 	if err != nil {
 		return c.note(err)
 	}
-	c.body.begin(r.Framing)
+	c.body.begin(r.Framing, false)
 	return nil
 }
 
@@ -80,7 +87,7 @@ func (c *Conn) ReadResponse(r *Response, method string) error {
 	if err != nil {
 		return c.note(asUpstream(err))
 	}
-	c.body.begin(r.Framing)
+	c.body.begin(r.Framing, true)
 	return nil
 }
 

@@ -22,6 +22,13 @@ func (c *Conn) Alive() bool {
 // wait to be read hide a close behind them.
 func (c *Conn) Gone() bool { return c.probe.peek() == peerGone }
 
+// Transparent is a net.Conn around a socket that changes none of its bytes, such
+// as one that keeps deadlines. Its socket is read past it.
+type Transparent interface {
+	syscall.Conn
+	Transparent()
+}
+
 type peerState int
 
 const (
@@ -42,6 +49,8 @@ func rawConn(c net.Conn) (raw syscall.RawConn, plain bool) {
 	case *net.TCPConn:
 		raw, _ = s.SyscallConn()
 	case *net.UnixConn:
+		raw, _ = s.SyscallConn()
+	case Transparent:
 		raw, _ = s.SyscallConn()
 	}
 	return raw, raw != nil
