@@ -5,11 +5,15 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
+	"slices"
 	"time"
 )
 
-// WithDefaults is c with every default written out.
+// WithDefaults is c with every default written out. It shares nothing with c that could be changed.
 func (c Config) WithDefaults() Config {
+	c.Command, c.Ports, c.Env = slices.Clone(c.Command), slices.Clone(c.Ports), maps.Clone(c.Env)
+	c.PreStop = c.PreStop.clone()
 	c.Replicas = cmp.Or(c.Replicas, 1)
 	c.Grace = cmp.Or(c.Grace, 30*time.Second)
 	c.Startup = c.Startup.withDefaults(c.Grace)
@@ -25,6 +29,11 @@ func (c *ProbeConfig) withDefaults(grace time.Duration) *ProbeConfig {
 		return nil
 	}
 	d := *c
+	d.Exec = d.Exec.clone()
+	if d.TCP != nil {
+		tcp := *d.TCP
+		d.TCP = &tcp
+	}
 	d.Period = cmp.Or(d.Period, 10*time.Second)
 	d.Timeout = cmp.Or(d.Timeout, time.Second)
 	d.SuccessThreshold = cmp.Or(d.SuccessThreshold, 1)
@@ -32,11 +41,19 @@ func (c *ProbeConfig) withDefaults(grace time.Duration) *ProbeConfig {
 	d.Grace = cmp.Or(d.Grace, grace)
 	if d.HTTP != nil {
 		http := *d.HTTP
+		http.Headers = maps.Clone(http.Headers)
 		http.Path = cmp.Or(http.Path, "/")
 		http.Scheme = cmp.Or(http.Scheme, "http")
 		d.HTTP = &http
 	}
 	return &d
+}
+
+func (c *ExecConfig) clone() *ExecConfig {
+	if c == nil {
+		return nil
+	}
+	return &ExecConfig{Command: slices.Clone(c.Command)}
 }
 
 func (c RestartConfig) withDefaults() RestartConfig {

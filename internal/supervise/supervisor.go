@@ -2,9 +2,20 @@ package supervise
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"time"
 )
+
+// ErrClosed is returned by Apply when the Supervisor is ending or has ended.
+var ErrClosed = errors.New("the supervisor is closed")
 
 // Options of a Supervisor. All may be zero. Callbacks come from one goroutine, one at a time, in the order in which
 // things happened, and never under a lock: they may call the Supervisor. A callback that does not return holds up the
@@ -40,22 +51,276 @@ type Options struct {
 
 // Supervisor runs the replicas of services. Create it with New.
 type Supervisor struct {
-	opts Options
+	opts     Options
+	runner   runner
+	instance string // in the marker of every process
+	notifier *notifier
+	ports    *portPool
+	inbox    chan message
+	changed  chan struct{} // the desired state
+	done     chan struct{} // closed when the loop has ended
+
+	mu       sync.Mutex
+	services map[string]*service
+	served   bool
+	closing  bool
 }
+
+const inboxMax = 256 // inputs that wait for the loop; their senders wait then
 
 // New returns a Supervisor without services. Nothing runs before Serve.
 func New(opts Options) *Supervisor {
-	return &Supervisor{opts: opts}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Output == nil {
+		opts.Output = io.Discard
+	}
+	s := &Supervisor{
+		opts: opts, instance: rand.Text(), notifier: newNotifier(opts), ports: newPortPool(),
+		inbox: make(chan message, inboxMax), changed: make(chan struct{}, 1), done: make(chan struct{}),
+		services: map[string]*service{},
+	}
+	s.runner = runner{
+		spawner: newSpawner(), census: &census{}, output: &output{to: opts.Output}, streams: opts.OutputStream,
+		logger: opts.Logger, drain: opts.Drain, done: s.done,
+	}
+	return s
 }
 
 // Apply makes configs the desired state: services in it are started, scaled or rolled, others are stopped. It returns
 // at once; Status and events tell how it goes. When any config is not valid, or two have one name, nothing is changed
-// and all problems come joined. It may be called before Serve and at any time during it.
-func (s *Supervisor) Apply(configs []Config) error { return nil }
+// and all problems come joined. It may be called before Serve and at any time during it; once Serve is ending, it
+// returns ErrClosed.
+func (s *Supervisor) Apply(configs []Config) error {
+	wanted := map[string]Config{}
+	var problems []error
+	for _, c := range configs {
+		if err := c.Validate(); err != nil {
+			problems = append(problems, fmt.Errorf("service %q: %w", c.Name, err))
+		} else if _, ok := wanted[c.Name]; ok {
+			problems = append(problems, fmt.Errorf("service %q: there are two of this name", c.Name))
+		}
+		wanted[c.Name] = c.WithDefaults()
+	}
+	if len(problems) > 0 {
+		return errors.Join(problems...)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closing {
+		return ErrClosed
+	}
+	s.want(wanted, time.Now())
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+	return nil
+}
 
 // Serve runs the services until ctx ends, then stops all replicas at the same time, each within its grace, and
-// returns nil. It returns an error when supervision itself cannot be set up. It may be called once.
-func (s *Supervisor) Serve(ctx context.Context) error { <-ctx.Done(); return nil }
+// returns nil. It returns an error when supervision itself cannot be set up. It may be called once; while it runs, this
+// program adopts the orphans among its descendants.
+func (s *Supervisor) Serve(ctx context.Context) error {
+	if os.Getenv(keeperMark) != "" {
+		return errors.New("this is the keeper's process: it must call RunKeeper instead")
+	}
+	s.mu.Lock()
+	if s.served {
+		s.mu.Unlock()
+		return errors.New("Serve was called before")
+	}
+	s.served = true
+	s.mu.Unlock()
+	if err := adopt(); err != nil {
+		return err
+	}
+	release, err := s.startKeeper()
+	if err != nil {
+		return err
+	}
+	var background sync.WaitGroup
+	quiet, hush := context.WithCancel(context.Background())
+	background.Go(func() { s.runner.spawner.serve(s.done) })
+	background.Go(func() { reapOrphans(quiet, s.runner.spawner.started) })
+	background.Go(func() { s.notifier.serve(quiet) })
 
-// Status is how all services stand, by name.
-func (s *Supervisor) Status() []ServiceStatus { return nil }
+	s.loop(ctx)
+	s.awaitOutput()
+	close(s.done)
+	release()
+	hush()
+	background.Wait()
+	return nil
+}
+
+// Status is how all services stand, by name. A removed service is in it until its last replica is gone.
+func (s *Supervisor) Status() []ServiceStatus {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]ServiceStatus, 0, len(s.services))
+	for _, name := range slices.Sorted(maps.Keys(s.services)) {
+		out = append(out, s.services[name].status())
+	}
+	return out
+}
+
+// want takes over a validated desired state. The mutex is held.
+func (s *Supervisor) want(wanted map[string]Config, now time.Time) {
+	for name, svc := range s.services {
+		if _, ok := wanted[name]; !ok {
+			svc.removed = "service removed"
+		}
+	}
+	for name, c := range wanted {
+		svc := s.services[name]
+		if svc == nil {
+			s.services[name] = newService(c, now)
+			continue
+		}
+		before := svc.revision
+		if svc.update(c, now) && len(svc.replicas) > 0 {
+			s.tell(svc, now, EventRollout, "from revision "+before)
+		}
+	}
+}
+
+// loop drives everything until ctx has ended and no replica is left.
+func (s *Supervisor) loop(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	ended := ctx.Done()
+	for {
+		select {
+		case m := <-s.inbox:
+			s.take(m)
+		case <-s.changed:
+		case <-timer.C:
+		case <-ended:
+			ended = nil
+			s.close()
+		}
+		next, left := s.reconcile(time.Now())
+		if left == 0 && ended == nil {
+			return
+		}
+		timer.Reset(next)
+	}
+}
+
+// take steps with a message, and with those behind it.
+func (s *Supervisor) take(m message) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n := 0; ; n++ {
+		if m.life == nil || m.life == m.replica.life {
+			s.feed(m.replica, m.input)
+		}
+		if n == inboxMax {
+			return
+		}
+		select {
+		case m = <-s.inbox:
+		default:
+			return
+		}
+	}
+}
+
+// reconcile brings all services towards what is desired. It returns how long nothing more will happen by itself, and
+// how many services are left.
+func (s *Supervisor) reconcile(now time.Time) (next time.Duration, left int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next = time.Hour
+	for name, svc := range s.services {
+		s.steer(svc, now)
+		s.publish(svc)
+		if svc.removed != "" && len(svc.replicas) == 0 {
+			delete(s.services, name)
+		}
+		if at := svc.next(now); !at.IsZero() {
+			next = min(next, max(0, at.Sub(now)))
+		}
+	}
+	return next, len(s.services)
+}
+
+// steer plans and acts until there is nothing more to do now.
+func (s *Supervisor) steer(svc *service, now time.Time) {
+	for {
+		actions := svc.plan(now)
+		for _, a := range actions {
+			if a.stop == 0 {
+				r := &replica{service: svc, id: svc.nextID, config: svc.config, revision: svc.revision, machine: newMachine(svc.config)}
+				svc.nextID++
+				svc.replicas = append(svc.replicas, r)
+				s.feed(r, input{kind: inCreate})
+			} else {
+				s.feed(svc.find(a.stop), input{kind: inStop, why: a.why})
+			}
+		}
+		if kind, why := svc.observe(now); kind != "" {
+			s.tell(svc, now, kind, why)
+		}
+		if len(actions) == 0 {
+			return
+		}
+	}
+}
+
+// close makes the desired state empty for good.
+func (s *Supervisor) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closing = true
+	for _, svc := range s.services {
+		svc.removed = "shutting down"
+	}
+}
+
+func (s *Supervisor) tell(svc *service, now time.Time, kind EventKind, why string) {
+	s.notifier.event(Event{Time: now, Kind: kind, Service: svc.config.Name, Revision: svc.revision, Why: why})
+}
+
+// startKeeper runs a keeper, unless there should be none, and returns how to let it go.
+func (s *Supervisor) startKeeper() (release func(), err error) {
+	if s.opts.NoKeeper {
+		return func() {}, nil
+	}
+	command := s.opts.KeeperCommand
+	if len(command) == 0 {
+		self, err := os.Executable()
+		if err != nil {
+			return nil, fmt.Errorf("start the keeper: %w", err)
+		}
+		command = []string{self, "keeper"}
+	}
+	k := &keeper{command: command, instance: s.instance, logger: s.opts.Logger, leaders: map[int]bool{}}
+	cmd, err := k.start()
+	if err != nil {
+		return nil, err
+	}
+	s.runner.keeper = k
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		k.serve(ctx, cmd)
+	}()
+	return func() { cancel(); <-ended }, nil
+}
+
+// awaitOutput gives the last lines of the replicas a moment to be written.
+func (s *Supervisor) awaitOutput() {
+	written := make(chan struct{})
+	go func() {
+		s.runner.readers.Wait()
+		close(written)
+	}()
+	select {
+	case <-written:
+	case <-time.After(2 * outputBound):
+	}
+}
