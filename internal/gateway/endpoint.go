@@ -1,0 +1,188 @@
+package gateway
+
+import (
+	"errors"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/afloat-dev/afloat/policy"
+)
+
+// endpoint is one address of a service: its health, its breaker, what it has
+// done so far, and the connections to it.
+type endpoint struct {
+	address  string
+	service  *service
+	breaker  *policy.Breaker
+	observer TryObserver
+	pool     pool
+
+	inFlight atomic.Int64
+	counts   counts
+	// answered is when the last response began, in nanoseconds of clock.
+	answered atomic.Int64
+	// latency is a moving mean of the time until a response began, as the bits
+	// of a float64 in seconds.
+	latency   atomic.Uint64
+	lastError atomic.Pointer[string]
+
+	down     atomic.Bool
+	hangs    atomic.Bool // found silent while others answer; cleared by an answer
+	draining atomic.Bool
+	gone     chan struct{} // closed when the endpoint is removed
+	ask      chan struct{} // wakes the health check of an endpoint in doubt
+
+	mu    sync.Mutex
+	since time.Time // of the present state; guarded
+	why   string    // of the present state; guarded
+}
+
+// counts only grow; their differences over time are what outliers are found by.
+type counts struct{ tries, failures, slow, nanoseconds atomic.Uint64 }
+
+func newEndpoint(s *service, address string) *endpoint {
+	e := &endpoint{
+		address:  address,
+		service:  s,
+		observer: s.observer.Endpoint(s.name, address),
+		gone:     make(chan struct{}),
+		ask:      make(chan struct{}, 1),
+		since:    time.Now(),
+	}
+	c := s.config.Load().Breaker
+	c.Name, c.Observer = s.name+" "+address, e.breakerChanged
+	e.breaker, _ = policy.NewBreaker(c) // validated with the service
+	e.pool.endpoint = e
+	return e
+}
+
+// usable reports whether the endpoint may get requests now.
+func (e *endpoint) usable() bool {
+	return !e.down.Load() && !e.draining.Load() && e.breaker.Ready()
+}
+
+// latencyDecay is the weight of the newest sample of the moving mean.
+const latencyDecay = 0.1
+
+// tried records how a try ended, and when its response began.
+func (e *endpoint) tried(class policy.Class, took time.Duration, err error) {
+	if class == policy.Ignored {
+		return
+	}
+	e.counts.tries.Add(1)
+	e.counts.nanoseconds.Add(uint64(took))
+	if class == policy.Failure {
+		e.counts.failures.Add(1)
+		if err != nil {
+			text := err.Error()
+			e.lastError.Store(&text)
+		}
+	} else {
+		e.answered.Store(int64(time.Since(clock)))
+		if e.hangs.Load() {
+			e.hangs.Store(false)
+		}
+		mean := math.Float64frombits(e.latency.Load())
+		if mean == 0 {
+			mean = took.Seconds()
+		}
+		mean += latencyDecay * (took.Seconds() - mean) // a lost race loses one sample
+		e.latency.Store(math.Float64bits(mean))
+	}
+	if limit := e.service.slowLimit.Load(); limit > 0 && int64(took) > limit {
+		e.counts.slow.Add(1)
+	}
+	e.observer.Try(class, took)
+}
+
+// clock is where the times of answered begin.
+var clock = time.Now()
+
+// markDown takes the endpoint out until a health check says that it is back.
+func (e *endpoint) markDown(why string) {
+	if !e.down.CompareAndSwap(false, true) {
+		return
+	}
+	e.setState(why)
+	e.service.event(EventDown, e, "up", "down", why)
+	select {
+	case e.ask <- struct{}{}:
+	default:
+	}
+}
+
+// markUp puts the endpoint back. A breaker that opened meanwhile is closed:
+// what opened it is over.
+func (e *endpoint) markUp(why string) {
+	if !e.down.CompareAndSwap(true, false) {
+		return
+	}
+	e.setState("")
+	e.service.event(EventUp, e, "down", "up", why)
+	e.breaker.Close(why)
+}
+
+func (e *endpoint) breakerChanged(ev policy.Event) {
+	e.setState(ev.Why)
+	if ev.To == policy.BreakerClosed.String() {
+		e.setState("")
+	}
+	e.service.event(EventBreaker, e, ev.From, ev.To, ev.Why)
+}
+
+func (e *endpoint) setState(why string) {
+	e.mu.Lock()
+	e.since, e.why = time.Now(), why
+	e.mu.Unlock()
+}
+
+// remove ends the endpoint: its health check and its idle connections. Requests
+// under way go on.
+func (e *endpoint) remove() {
+	e.draining.Store(true)
+	close(e.gone)
+	e.pool.close()
+}
+
+func (e *endpoint) status() EndpointStatus {
+	b := e.breaker.Status()
+	e.mu.Lock()
+	since, why := e.since, e.why
+	e.mu.Unlock()
+	s := EndpointStatus{
+		Address:           e.address,
+		State:             "up",
+		Why:               why,
+		SinceSeconds:      time.Since(since).Seconds(),
+		Breaker:           b.State.String(),
+		RetryAfterSeconds: b.RetryAfter.Seconds(),
+		InFlight:          int(e.inFlight.Load()),
+		Idle:              e.pool.idleCount(),
+		Requests:          e.counts.tries.Load(),
+		Failures:          e.counts.failures.Load(),
+		LatencySeconds:    math.Float64frombits(e.latency.Load()),
+	}
+	if last := e.lastError.Load(); last != nil {
+		s.LastError = *last
+	}
+	switch {
+	case e.draining.Load():
+		s.State = "draining"
+	case e.down.Load():
+		s.State = "down"
+	case b.State == policy.BreakerOpen:
+		s.State = "ejected"
+	case b.State == policy.BreakerHalfOpen || b.State == policy.BreakerRampingUp:
+		s.State = "probing"
+	}
+	return s
+}
+
+// errorAs is errors.As with the target returned.
+func errorAs[T error](err error) (T, bool) {
+	var target T
+	ok := errors.As(err, &target)
+	return target, ok
+}

@@ -1,0 +1,123 @@
+package gateway
+
+import (
+	"github.com/afloat-dev/afloat/internal/gateway/http1"
+)
+
+// send writes the request to an endpoint.
+func (x *exchange) send(u *upstream) error {
+	r := &x.request
+	u.WriteRequestLine(r.Method, x.target())
+	u.WriteField(hostName, r.Host)
+	for i := range r.Fields {
+		if f := &r.Fields[i]; r.Forward(f) && !provenance(f.Name) {
+			u.WriteField(f.Name, f.Value)
+		}
+	}
+	x.writeProvenance(u)
+	if r.Upgrade != nil {
+		u.WriteFieldString("Connection", "Upgrade")
+		u.WriteField(upgradeName, r.Upgrade)
+	}
+	if !r.Framing.None() || r.Method == "POST" || r.Method == "PUT" || r.Method == "PATCH" {
+		u.WriteFraming(r.Framing)
+	}
+	u.EndHead()
+	return x.body.send(u)
+}
+
+var (
+	hostName    = []byte("Host")
+	upgradeName = []byte("Upgrade")
+)
+
+// target is the request target in origin form.
+func (x *exchange) target() []byte {
+	r := &x.request
+	if len(r.Target) > 0 && (r.Target[0] == '/' || r.Target[0] == '*') {
+		return r.Target
+	}
+	target := append([]byte(nil), r.Path...) // absolute form: rare
+	if r.Query != nil {
+		target = append(append(target, '?'), r.Query...)
+	}
+	return target
+}
+
+// writeProvenance says where the request came from. What a client claims of
+// it is not passed on: nobody can tell whether it is true.
+func (x *exchange) writeProvenance(u *upstream) {
+	u.WriteFieldString("X-Forwarded-For", x.session.address)
+	u.WriteFieldString("X-Forwarded-Proto", "http")
+	if x.request.Host != nil {
+		u.WriteField([]byte("X-Forwarded-Host"), x.request.Host)
+	}
+}
+
+// provenance reports whether a field claims where a request came from.
+func provenance(name []byte) bool {
+	switch len(name) {
+	case len("Forwarded"):
+		return equalFold(name, "forwarded") || equalFold(name, "x-real-ip")
+	case len("X-Forwarded-For"):
+		return equalFold(name, "x-forwarded-for")
+	case len("X-Forwarded-Host"): // and X-Forwarded-Port
+		return equalFold(name, "x-forwarded-host") || equalFold(name, "x-forwarded-port")
+	case len("X-Forwarded-Proto"):
+		return equalFold(name, "x-forwarded-proto")
+	}
+	return false
+}
+
+// equalFold compares a name with one in lower-case ASCII.
+func equalFold(name []byte, lower string) bool {
+	if len(name) != len(lower) {
+		return false
+	}
+	for i, b := range name {
+		if b >= 'A' && b <= 'Z' {
+			b += 'a' - 'A'
+		}
+		if b != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// writeResponseHead gives the client the head of the endpoint's response, and
+// returns how its body is framed and whether the connection can go on.
+func (x *exchange) writeResponseHead(keep bool) (http1.Framing, bool) {
+	c, r := x.session.conn, &x.response
+	f := r.Framing
+	switch {
+	case r.Bodiless():
+		f = http1.Framing{}
+	case x.request.Minor == 0 && (f.Chunked || f.UntilClose):
+		f, keep = http1.Framing{UntilClose: true}, false
+	case f.UntilClose:
+		f = http1.Framing{Chunked: true} // so that the client can tell a whole body from a broken one
+	}
+	c.WriteStatusLine(r.Status, r.Reason)
+	for i := range r.Fields {
+		if field := &r.Fields[i]; r.Forward(field) {
+			c.WriteField(field.Name, field.Value)
+		}
+	}
+	if !r.Bodiless() {
+		c.WriteFraming(f)
+	}
+	x.writeConnection(keep)
+	c.EndHead()
+	x.answered = true
+	return f, keep
+}
+
+func (x *exchange) writeConnection(keep bool) {
+	switch {
+	case !keep:
+		x.session.conn.WriteFieldString("Connection", "close")
+	case x.request.Minor == 0:
+		x.session.conn.WriteFieldString("Connection", "keep-alive")
+	}
+}

@@ -1,0 +1,124 @@
+package gateway
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/afloat-dev/afloat/policy"
+)
+
+// service is a set of endpoints that do the same work, and the policies that
+// they share. It lives for as long as its name is configured, so that a new
+// configuration keeps what was learned.
+type service struct {
+	name     string
+	observer Observer
+	config   atomic.Pointer[ServiceConfig]
+
+	retry       *policy.Retry
+	concurrency *policy.Adaptive // used unless the config disables it
+
+	endpoints atomic.Pointer[[]*endpoint] // replaced, never changed
+	turn      atomic.Uint64               // of round robin
+	// slowLimit is from which time on a response counts as slow, in
+	// nanoseconds; 0 while there is nothing to compare with.
+	slowLimit atomic.Int64
+
+	mu      sync.Mutex // guards changes of endpoints
+	ctx     context.Context
+	stop    context.CancelFunc
+	running sync.WaitGroup
+}
+
+// newService starts a service without endpoints.
+func newService(name string, c ServiceConfig, observer Observer) *service {
+	s := &service{name: name, observer: observer}
+	c = c.withDefaults()
+	s.config.Store(&c)
+	c.Retry.Name, c.Concurrency.Name = name, name
+	s.retry, _ = policy.NewRetry(c.Retry) // validated before
+	s.concurrency, _ = policy.NewAdaptive(c.Concurrency)
+	s.endpoints.Store(new([]*endpoint))
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	s.running.Go(s.watchOutliers)
+	return s
+}
+
+// set changes the configuration and keeps the state.
+func (s *service) set(c ServiceConfig) {
+	c = c.withDefaults()
+	s.config.Store(&c)
+	_ = s.retry.Set(c.Retry) // validated before, as is the rest
+	_ = s.concurrency.Set(c.Concurrency)
+	for _, e := range *s.endpoints.Load() {
+		_ = e.breaker.Set(c.Breaker)
+	}
+}
+
+// setEndpoints makes the addresses the service's endpoints. Those that stay
+// keep their state; those that go get no new requests.
+func (s *service) setEndpoints(addresses []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := *s.endpoints.Load()
+	next := make([]*endpoint, 0, len(addresses))
+	for _, address := range addresses {
+		i := slices.IndexFunc(old, func(e *endpoint) bool { return e.address == address })
+		if i >= 0 {
+			next = append(next, old[i])
+			continue
+		}
+		e := newEndpoint(s, address)
+		next = append(next, e)
+		s.running.Go(func() { e.watchHealth(s.ctx) })
+		s.event(EventAdded, e, "", "up", "")
+	}
+	s.endpoints.Store(&next)
+	for _, e := range old {
+		if !slices.Contains(next, e) {
+			e.remove()
+			s.event(EventRemoved, e, "", "", "")
+		}
+	}
+}
+
+// close ends the service once no configuration names it.
+func (s *service) close() {
+	s.stop()
+	s.setEndpoints(nil)
+	s.running.Wait()
+}
+
+// drained waits until no request is under way at an address.
+func (s *service) drained(ctx context.Context, e *endpoint) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for e.inFlight.Load() > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *service) event(kind EventKind, e *endpoint, from, to, why string) {
+	s.observer.Event(Event{Time: time.Now(), Kind: kind, Service: s.name, Endpoint: e.address, From: from, To: to, Why: why})
+}
+
+func (s *service) status() ServiceStatus {
+	st := ServiceStatus{Name: s.name, Endpoints: []EndpointStatus{}}
+	for _, e := range *s.endpoints.Load() {
+		es := e.status()
+		st.InFlight += es.InFlight
+		st.Endpoints = append(st.Endpoints, es)
+	}
+	if !s.config.Load().Concurrency.Disabled {
+		c := s.concurrency.Status()
+		st.InFlight, st.Limit, st.Queued, st.Shed = c.InFlight, c.Limit, c.Queued, c.Shed
+	}
+	return st
+}
