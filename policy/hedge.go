@@ -1,0 +1,172 @@
+package policy
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+)
+
+// HedgeConfig configures a [Hedge]. Zero fields take the default beside them.
+type HedgeConfig struct {
+	// Delay is how long a try may take before another is started beside it:
+	// best the time within which 95 of 100 calls are done. Default 100ms.
+	Delay time.Duration `yaml:"delay"`
+	// Max is how many more tries a call may have, each a Delay after the one
+	// before. Default 1; negative: none.
+	Max int `yaml:"max"`
+	// Budget bounds the further tries of all calls together. Its share is 5%
+	// by default.
+	Budget BudgetConfig `yaml:"budget"`
+	// Name is what events call the hedge.
+	Name string `yaml:"-"`
+	// Observer is told of panics that come too late to reach their caller.
+	Observer Observer `yaml:"-"`
+}
+
+// hedgeMax bounds the tries that one call may have beside its first.
+const hedgeMax = 10
+
+// hedgeStragglersMax bounds the losers that ignore their context and still
+// run: beyond it, no call is hedged.
+const hedgeStragglersMax = 1000
+
+// Validate returns a [FieldError] for each field that cannot be used, joined.
+func (c HedgeConfig) Validate() error {
+	var p problems
+	p.unless(usableDuration(c.Delay), "delay", "want 0 to %v, got %v", durationMax, c.Delay)
+	p.unless(c.Max <= hedgeMax, "max", "want at most %d, got %d", hedgeMax, c.Max)
+	c.Budget.validate(&p)
+	return p.join()
+}
+
+func (c HedgeConfig) withDefaults() HedgeConfig {
+	setDefault(&c.Delay, 100*time.Millisecond)
+	setDefault(&c.Max, 1)
+	setDefault(&c.Budget.Share, 0.05)
+	c.Budget = c.Budget.withDefaults()
+	return c
+}
+
+// Hedge starts a slow call once more and takes the first success, which cuts
+// off the tail of a callee's latency. It repeats calls that are slow; to repeat
+// those that failed is the work of a [Retry]. Put it only around calls that
+// are idempotent. See J. Dean and L. Barroso, "The Tail at Scale", 2013.
+//
+// The losers are cancelled, and what they return is closed. The winner's
+// context is cancelled when Do returns, or when its [Ending] is ended: use
+// [Open] for a result that needs its context longer.
+type Hedge struct {
+	config     atomic.Pointer[HedgeConfig]
+	budget     budget
+	stragglers stragglers
+}
+
+// NewHedge returns a Hedge, or the problems of its Config.
+func NewHedge(c HedgeConfig) (*Hedge, error) {
+	h := new(Hedge)
+	h.budget.start()
+	h.stragglers.policy, h.stragglers.name = "hedge", c.Name
+	h.stragglers.events.observer = c.Observer
+	if err := h.Set(c); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// Set changes the configuration for calls to come and keeps the budget's
+// counts. Name and Observer stay as they were.
+func (h *Hedge) Set(c HedgeConfig) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	c = c.withDefaults()
+	h.config.Store(&c)
+	return nil
+}
+
+// Do makes the call, and makes it again beside itself while it is slow.
+func (h *Hedge) Do(ctx context.Context, next Next) Result {
+	h.budget.calls.Add(1)
+	c := h.config.Load()
+	if c.Max < 0 {
+		return next.Do(ctx)
+	}
+	call := hedgedCall{detached: newDetached(&h.stragglers, c.Max+1)}
+	defer call.end()
+	call.try(ctx, next)
+	timer := time.NewTimer(c.Delay)
+	defer timer.Stop()
+	for call.received < len(call.cancels) {
+		select {
+		case o := <-call.ends:
+			if call.take(o) == Success {
+				return call.settle()
+			}
+		case <-timer.C:
+			if len(call.cancels) <= c.Max && h.may(ctx, c) {
+				call.try(ctx, next)
+				timer.Reset(c.Delay)
+			}
+		}
+	}
+	return call.settle()
+}
+
+// may reports whether one more try may start now, and counts it.
+func (h *Hedge) may(ctx context.Context, c *HedgeConfig) bool {
+	return ctx.Err() == nil && h.stragglers.count.Load() < hedgeStragglersMax && h.budget.spend(&c.Budget)
+}
+
+// hedgedCall is one call with all its tries.
+type hedgedCall struct {
+	*detached
+	cancels  []context.CancelFunc // one a try
+	received int
+	best     tryEnd
+	settled  bool
+}
+
+func (h *hedgedCall) try(ctx context.Context, next Next) {
+	ctx, cancel := context.WithCancel(ctx)
+	h.cancels = append(h.cancels, cancel)
+	h.start(ctx, next, len(h.cancels)-1)
+}
+
+// take keeps the better of the ends so far: a success, else the first
+// failure, else the first. It panics if the try did.
+func (h *hedgedCall) take(o tryEnd) Class {
+	h.received++
+	o.raise()
+	switch {
+	case h.received == 1:
+		h.best = o
+	case o.result.Class == Success, o.result.Class == Failure && h.best.result.Class != Failure:
+		h.stragglers.drop(h.best)
+		h.best = o
+	default:
+		h.stragglers.drop(o)
+	}
+	return o.result.Class
+}
+
+// settle ends the call with the best result, whose context lives as long as
+// the call does.
+func (h *hedgedCall) settle() Result {
+	h.settled = true
+	cancel := h.cancels[h.best.try]
+	h.best.result.AtEnd(func(Class) { cancel() })
+	return h.best.result
+}
+
+// end cancels and leaves the losers, and after a panic all.
+func (h *hedgedCall) end() {
+	if !h.settled {
+		h.stragglers.drop(h.best) // the zero value is nothing to close
+	}
+	for try, cancel := range h.cancels {
+		if !h.settled || try != h.best.try {
+			cancel()
+		}
+	}
+	h.leave()
+}
