@@ -1,0 +1,129 @@
+package istio
+
+import (
+	"time"
+
+	"github.com/afloat-dev/afloat/internal/config/kube/meta"
+	"github.com/afloat-dev/afloat/internal/config/yamltree"
+)
+
+// DestinationRule says how the endpoints of a host are divided and protected.
+type DestinationRule struct {
+	Name          string
+	Namespace     string
+	Host          string
+	TrafficPolicy *TrafficPolicy // nil where the document is silent
+	Subsets       []Subset
+}
+
+// ReadDestinationRule reads a document for which [Reads] is true, verbatim,
+// without environment variables.
+func ReadDestinationRule(doc *yamltree.Document) (DestinationRule, yamltree.Problems) {
+	var file struct {
+		meta.Object `yaml:",inline"`
+		Spec        destinationRuleSpec `yaml:"spec" required:"true"`
+	}
+	c := &checker{doc: doc, problems: doc.Decode(&file, yamltree.Options{Verbatim: true})}
+	c.object(file.Object, KindDestinationRule)
+	c.destinationRule(file.Spec)
+	return DestinationRule{
+		Name: file.Metadata.Name, Namespace: file.Metadata.Namespace,
+		Host: file.Spec.Host, TrafficPolicy: file.Spec.TrafficPolicy, Subsets: file.Spec.Subsets,
+	}, c.problems
+}
+
+type destinationRuleSpec struct {
+	Host          string         `yaml:"host" required:"true"`
+	TrafficPolicy *TrafficPolicy `yaml:"trafficPolicy"`
+	Subsets       []Subset       `yaml:"subsets"`
+}
+
+// Subset is a named part of a host's endpoints, such as a version.
+type Subset struct {
+	Name   string            `yaml:"name" required:"true"`
+	Labels map[string]string `yaml:"labels"`
+	// TrafficPolicy replaces that of the rule, part by part; nil means none.
+	TrafficPolicy *TrafficPolicy `yaml:"trafficPolicy"`
+}
+
+// TrafficPolicy is how endpoints are picked and protected.
+type TrafficPolicy struct {
+	LoadBalancer     *LoadBalancer     `yaml:"loadBalancer"`
+	ConnectionPool   *ConnectionPool   `yaml:"connectionPool"`
+	OutlierDetection *OutlierDetection `yaml:"outlierDetection"`
+	TLS              *ClientTLS        `yaml:"tls"`
+}
+
+// LoadBalancer picks an endpoint.
+type LoadBalancer struct {
+	Simple SimpleLB `yaml:"simple"`
+}
+
+// SimpleLB is a way to pick without regard to the request. Empty and UNSPECIFIED
+// mean Istio's default, which is LEAST_REQUEST.
+type SimpleLB string
+
+// The ways that are supported. LEAST_CONN is an old name of LEAST_REQUEST.
+const (
+	LBUnspecified  SimpleLB = "UNSPECIFIED"
+	LBLeastConn    SimpleLB = "LEAST_CONN"
+	LBRandom       SimpleLB = "RANDOM"
+	LBPassthrough  SimpleLB = "PASSTHROUGH"
+	LBRoundRobin   SimpleLB = "ROUND_ROBIN"
+	LBLeastRequest SimpleLB = "LEAST_REQUEST"
+)
+
+// Enum lists Istio's words; the checks refuse PASSTHROUGH with its reason.
+func (SimpleLB) Enum() []string {
+	return []string{"LEAST_REQUEST", "ROUND_ROBIN", "RANDOM", "LEAST_CONN", "PASSTHROUGH", "UNSPECIFIED"}
+}
+
+// ConnectionPool bounds what goes to a host. Zero fields mean no bound.
+type ConnectionPool struct {
+	TCP  *TCPSettings  `yaml:"tcp"`
+	HTTP *HTTPSettings `yaml:"http"`
+}
+
+// TCPSettings bound the connections to a host.
+type TCPSettings struct {
+	MaxConnections int32         `yaml:"maxConnections" min:"0"`
+	ConnectTimeout time.Duration `yaml:"connectTimeout" min:"1ms"` // 0 means Istio's 10s
+}
+
+// HTTPSettings bound the requests to a host.
+type HTTPSettings struct {
+	// HTTP1MaxPendingRequests bounds the requests that wait for a connection.
+	HTTP1MaxPendingRequests int32 `yaml:"http1MaxPendingRequests" min:"0"`
+	// HTTP2MaxRequests bounds the requests under way, also those of HTTP/1.1.
+	HTTP2MaxRequests int32 `yaml:"http2MaxRequests" min:"0"`
+	// MaxRetries bounds the retries under way to all endpoints together.
+	MaxRetries int32 `yaml:"maxRetries" min:"0"`
+}
+
+// OutlierDetection ejects endpoints that fail.
+type OutlierDetection struct {
+	// ConsecutiveGatewayErrors counts 502, 503 and 504; nil or 0 turns it off.
+	ConsecutiveGatewayErrors *uint32 `yaml:"consecutiveGatewayErrors"`
+	// Consecutive5xxErrors counts every 5xx; nil means 5, and 0 turns it off.
+	Consecutive5xxErrors *uint32 `yaml:"consecutive5xxErrors"`
+	// Interval of the sweeps that readmit; 0 means 10s.
+	Interval time.Duration `yaml:"interval" min:"1ms"`
+	// BaseEjectionTime grows with each ejection; 0 means 30s.
+	BaseEjectionTime time.Duration `yaml:"baseEjectionTime" min:"1ms"`
+	// MaxEjectionPercent of the endpoints at a time; 0 means Istio's 10.
+	MaxEjectionPercent int32 `yaml:"maxEjectionPercent" min:"0" max:"100"`
+	// MinHealthPercent below which nothing is ejected any more; default 0.
+	MinHealthPercent int32 `yaml:"minHealthPercent" min:"0" max:"100"`
+}
+
+// ClientTLS is how connections to the endpoints are encrypted. Only DISABLE is
+// supported.
+type ClientTLS struct {
+	Mode TLSMode `yaml:"mode"`
+}
+
+// TLSMode is Istio's word for it; empty means DISABLE.
+type TLSMode string
+
+// Enum lists Istio's words; the checks refuse all but DISABLE with the reason.
+func (TLSMode) Enum() []string { return []string{"DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL"} }
