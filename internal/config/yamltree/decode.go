@@ -2,9 +2,11 @@ package yamltree
 
 import (
 	"encoding"
+	"errors"
 	"os"
 	"reflect"
 	"slices"
+	"strconv"
 )
 
 // problemsKept bounds the problems that one Decode collects.
@@ -23,6 +25,13 @@ type Options struct {
 // what is wrong through the decoder. Null never reaches it.
 type Unmarshaler interface {
 	DecodeYAML(d *Decoder, n *Node)
+}
+
+// A Plainer decodes itself from a plain value, as with other YAML libraries, so
+// that its package need not know this one: it calls unmarshal with a *any and
+// gets a string, bool, int64, float64, list or map. What is wrong it returns.
+type Plainer interface {
+	UnmarshalYAML(unmarshal func(any) error) error
 }
 
 // An Enumerated string type is one of a few words.
@@ -107,6 +116,9 @@ func (d *Decoder) value(n *Node, v reflect.Value, b bounds) {
 	switch own := v.Addr().Interface().(type) {
 	case Unmarshaler:
 		own.DecodeYAML(d, n)
+		return
+	case Plainer:
+		d.plain(n, own)
 		return
 	case encoding.TextUnmarshaler:
 		d.text(n, own)
@@ -199,6 +211,23 @@ func (d *Decoder) entries(n *Node, v reflect.Value, b bounds) {
 		out.SetMapIndex(reflect.ValueOf(e.key).Convert(v.Type().Key()), item)
 	}
 	v.Set(out)
+}
+
+func (d *Decoder) plain(n *Node, own Plainer) {
+	err := own.UnmarshalYAML(func(into any) error {
+		value, ok := into.(*any)
+		if !ok {
+			return errors.New("can be read into *any alone")
+		}
+		*value = n.plain()
+		if i, err := strconv.ParseInt(n.text, 0, 64); n.kind == Int && err == nil {
+			*value = i
+		}
+		return nil
+	})
+	if err != nil {
+		d.Problem(n, err.Error(), "")
+	}
 }
 
 func (d *Decoder) text(n *Node, own encoding.TextUnmarshaler) {

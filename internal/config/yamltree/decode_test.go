@@ -297,3 +297,36 @@ services:
 		t.Error(diff)
 	}
 }
+
+// countOrShare decodes itself as it would with other libraries.
+type countOrShare string
+
+func (c *countOrShare) UnmarshalYAML(unmarshal func(any) error) error {
+	var raw any
+	if err := unmarshal(&raw); err != nil {
+		return err
+	}
+	switch raw := raw.(type) {
+	case string, int64:
+		*c = countOrShare(fmt.Sprint(raw))
+		return nil
+	}
+	return fmt.Errorf("want a count or a share, got %v", raw)
+}
+
+func TestPlainerGetsWholeNumbersAndStrings(t *testing.T) {
+	var got struct {
+		Values []countOrShare `yaml:"values"`
+	}
+	docs, err := Parse("f.yaml", []byte("values: [1, 25%, 0.5]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems := docs[0].Decode(&got, Options{})
+	if want := "f.yaml:1:18: values[2]: want a count or a share, got 0.5"; problems.Error() != want {
+		t.Errorf("got  %v\nwant %s", problems, want)
+	}
+	if diff := cmp.Diff([]countOrShare{"1", "25%", ""}, got.Values); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -16,7 +16,8 @@
 //	default:"..."    the default in the JSON Schema; Decode sets nothing
 //
 // Own types may implement [encoding.TextUnmarshaler] (any scalar), [Unmarshaler]
-// (anything, such as "a string or a map"), [Enumerated] (one of a few words) and
+// (anything, such as "a string or a map"), [Plainer] (the same, without this
+// package), [Enumerated] (one of a few words) and
 // [Noter] (fields that exist but are not supported).
 //
 // # Types

@@ -17,7 +17,7 @@ const durationPattern = `^\+?(0|(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|μs|ms|s
 const referencePattern = `\$\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\}`
 
 // A Schemer is an own type that says what its schema is. Without it the schema
-// of an [Unmarshaler] accepts anything, and that of a TextUnmarshaler any scalar.
+// of an [Unmarshaler] or [Plainer] accepts anything, and that of a TextUnmarshaler any scalar.
 type Schemer interface {
 	SchemaYAML() map[string]any
 }
@@ -106,7 +106,7 @@ func (g *generator) schema(t reflect.Type, b bounds) map[string]any {
 	switch own := reflect.New(t).Interface().(type) {
 	case Schemer:
 		return g.orReference(own.SchemaYAML())
-	case Unmarshaler:
+	case Unmarshaler, Plainer:
 		return map[string]any{}
 	case encoding.TextUnmarshaler:
 		return map[string]any{"type": []string{"string", "number", "boolean"}}
