@@ -146,6 +146,9 @@ func (e *endpoint) remove() {
 	e.pool.close()
 }
 
+// quiet reports whether no request is under way.
+func (e *endpoint) quiet() bool { return e.inFlight.Load() == 0 }
+
 func (e *endpoint) status() EndpointStatus {
 	b := e.breaker.Status()
 	e.mu.Lock()

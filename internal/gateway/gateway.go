@@ -180,6 +180,21 @@ func (g *Gateway) SetEndpoints(service string, addresses []string) {
 	}
 }
 
+// Drain waits until no request is under way at an address that SetEndpoints or
+// a configuration has taken from the service, or until ctx ends.
+func (g *Gateway) Drain(ctx context.Context, service, address string) {
+	s := g.table.Load().services[service]
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for s != nil && s.busy(address) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
 // Serve serves until ctx ends, then lets requests under way end within each
 // listener's DrainTimeout.
 func (g *Gateway) Serve(ctx context.Context) error {

@@ -27,7 +27,8 @@ type service struct {
 	// nanoseconds; 0 while there is nothing to compare with.
 	slowLimit atomic.Int64
 
-	mu      sync.Mutex // guards changes of endpoints
+	mu      sync.Mutex  // guards changes of endpoints
+	leaving []*endpoint // removed ones with requests still under way; guarded
 	ctx     context.Context
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -77,9 +78,11 @@ func (s *service) setEndpoints(addresses []string) {
 		s.event(EventAdded, e, "", "up", "")
 	}
 	s.endpoints.Store(&next)
+	s.leaving = slices.DeleteFunc(s.leaving, (*endpoint).quiet)
 	for _, e := range old {
 		if !slices.Contains(next, e) {
 			e.remove()
+			s.leaving = append(s.leaving, e)
 			s.event(EventRemoved, e, "", "", "")
 		}
 	}
@@ -92,17 +95,11 @@ func (s *service) close() {
 	s.running.Wait()
 }
 
-// drained waits until no request is under way at an address.
-func (s *service) drained(ctx context.Context, e *endpoint) {
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for e.inFlight.Load() > 0 {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+// busy reports whether requests are under way at an address that was removed.
+func (s *service) busy(address string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.leaving, func(e *endpoint) bool { return e.address == address && !e.quiet() })
 }
 
 func (s *service) event(kind EventKind, e *endpoint, from, to, why string) {
@@ -116,6 +113,13 @@ func (s *service) status() ServiceStatus {
 		st.InFlight += es.InFlight
 		st.Endpoints = append(st.Endpoints, es)
 	}
+	s.mu.Lock()
+	for _, e := range s.leaving {
+		if !e.quiet() {
+			st.Endpoints = append(st.Endpoints, e.status())
+		}
+	}
+	s.mu.Unlock()
 	if !s.config.Load().Concurrency.Disabled {
 		c := s.concurrency.Status()
 		st.InFlight, st.Limit, st.Queued, st.Shed = c.InFlight, c.Limit, c.Queued, c.Shed

@@ -3,7 +3,6 @@ package http1
 import (
 	"errors"
 	"io"
-	"time"
 )
 
 // ErrTooLong is returned by [Body.Discard] for a body beyond its limit.
@@ -141,9 +140,6 @@ func (b *Body) Discard(n int64) error {
 // fill reads once from the peer. All buffered bytes must have been consumed.
 func (b *Body) fill() error {
 	b.room()
-	if b.c.BodyWaitMax > 0 {
-		b.c.SetReadDeadline(time.Now().Add(b.c.BodyWaitMax))
-	}
 	return b.filled(b.c.fill())
 }
 

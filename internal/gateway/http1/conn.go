@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"time"
 )
 
 // A Conn is one end of an HTTP/1.1 connection. The embedded net.Conn sets
@@ -15,12 +14,6 @@ import (
 // by two goroutines, each of them by one at a time. Release belongs to both.
 type Conn struct {
 	net.Conn
-
-	// BodyWaitMax bounds each wait for more of a body, and each wait of a Relay
-	// for the peer to take some, by setting the deadline anew. Zero leaves
-	// deadlines as the caller set them.
-	BodyWaitMax time.Duration
-
 	limits Limits
 	probe  probe
 

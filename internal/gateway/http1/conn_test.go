@@ -169,3 +169,99 @@ func TestAwaitHoldsNoBuffer(t *testing.T) {
 		t.Fatalf("got %v, want io.EOF", err)
 	}
 }
+
+func TestReadGoesOnAfterTimeout(t *testing.T) {
+	upstream, back := tcpPair(t)
+	c := NewConn(back, nil)
+	var r Response
+	message := ok("Content-Length: 2", "X: y") + "ab"
+	for i := range len(message) - 2 {
+		back.SetReadDeadline(time.Unix(1, 0))
+		err := c.ReadResponse(&r, "GET")
+		if e, ok := err.(net.Error); !ok || !e.Timeout() {
+			t.Fatalf("after %d bytes: got %v, want a timeout", i, err)
+		}
+		back.SetReadDeadline(time.Now().Add(20 * time.Second))
+		send(t, upstream, message[i:i+1])
+		awaitState(t, "readable", func() bool { return c.probe.peek() == peerSent })
+	}
+	send(t, upstream, message[len(message)-2:])
+	if err := c.ReadResponse(&r, "GET"); err != nil || r.Status != 200 || string(r.Get("X")) != "y" {
+		t.Fatalf("got %d, %v", r.Status, err)
+	}
+	if body, err := io.ReadAll(c.Body()); string(body) != "ab" || err != nil {
+		t.Fatalf("got %q, %v", body, err)
+	}
+}
+
+func TestRequestsMayArriveTogether(t *testing.T) {
+	input := ""
+	for range 500 {
+		input += head("POST /first HTTP/1.1", "Host: h", "Content-Length: 3") + "abc" +
+			head("POST /second HTTP/1.1", "Host: h", "Transfer-Encoding: chunked") + "2\r\nde\r\n0\r\n\r\n" + getWith()
+	}
+	for _, step := range []int{wholly, 1, 1000} {
+		c := NewConn(newFeed(input, step), nil)
+		var r Request
+		for range 500 {
+			for _, want := range []string{"/first abc", "/second de", "/ "} {
+				if err := c.Await(); err != nil {
+					t.Fatal(err)
+				}
+				if err := c.ReadRequest(&r); err != nil {
+					t.Fatal(err)
+				}
+				body, err := io.ReadAll(c.Body())
+				if got := string(r.Path) + " " + string(body); got != want || err != nil {
+					t.Fatalf("in steps of %d: got %q, %v, want %q", step, got, err, want)
+				}
+				c.Release()
+			}
+		}
+		if err := c.Await(); err != io.EOF {
+			t.Fatalf("got %v, want io.EOF", err)
+		}
+	}
+}
+
+// TestRefusalComesBeforeTheRest sends only as much as is needed to see that a
+// message is bad, and keeps the connection open.
+func TestRefusalComesBeforeTheRest(t *testing.T) {
+	for _, input := range []string{"\x16\x03\x01", "GET / HTTP/1.1\n", "\r\n\n", "\rG", "GET / HTTP/1.1\r\nX: y\n", " "} {
+		client, front := net.Pipe()
+		go io.WriteString(client, input)
+		c := NewConn(front, nil)
+		var r Request
+		if got := refusal(t, c.ReadRequest(&r)); got != 400 {
+			t.Errorf("%q: got %d", input, got)
+		}
+		if got := refusal(t, c.ReadRequest(&r)); got != 400 {
+			t.Errorf("%q: the refusal is forgotten: got %d", input, got)
+		}
+		client.Close()
+		front.Close()
+	}
+}
+
+func TestReadAndWritePassTheCodec(t *testing.T) {
+	client, front := tcpPair(t)
+	c := NewConn(front, nil)
+	send(t, client, getWith("Connection: Upgrade", "Upgrade: x")+"early")
+	var r Request
+	if err := c.ReadRequest(&r); err != nil {
+		t.Fatal(err)
+	}
+	c.WriteStatusLine(101, nil)
+	c.EndHead()
+	if _, err := c.Write([]byte("raw")); err != nil {
+		t.Fatal(err)
+	}
+	want := head("HTTP/1.1 101 Switching Protocols") + "raw"
+	if got := receive(t, client, len(want)); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	send(t, client, "late")
+	if got := receive(t, c, len("earlylate")); got != "earlylate" {
+		t.Errorf("got %q", got)
+	}
+}

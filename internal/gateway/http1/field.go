@@ -74,8 +74,8 @@ func pick(name []byte, want string, id fieldName) fieldName {
 type traits struct {
 	hosts, lengths, codings, upgrades int
 	host, length, coding, upgrade     []byte
-	expect                            []byte
 	close, keepAlive, wantsUpgrade    bool
+	expectContinue, expectOther       bool
 	connectionNames                   bool // Connection names fields beyond the ones known here
 }
 
@@ -138,7 +138,9 @@ func (t *traits) note(f Field) error {
 		t.upgrades++
 		t.upgrade = f.Value
 	case nameExpect:
-		t.expect = f.Value
+		known := equalFold(f.Value, "100-continue")
+		t.expectContinue = t.expectContinue || known
+		t.expectOther = t.expectOther || !known
 	case nameTrailer:
 		for token, rest := nextToken(f.Value); token != nil; token, rest = nextToken(rest) {
 			if forbiddenTrailer(token) {

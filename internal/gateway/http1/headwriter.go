@@ -25,6 +25,14 @@ func (w *writer) WriteStatusLine(status int, reason []byte) {
 // WriteField adds a field that the codec read: name and value go out as they
 // are.
 func (w *writer) WriteField(name, value []byte) {
+	if n := len(name) + len(value) + 4; n < blockSmall && w.space(n) {
+		p := w.out.bytes[w.n:]
+		i := copy(p, name)
+		i += copy(p[i:], ": ")
+		i += copy(p[i:], value)
+		w.n += i + copy(p[i:], crlf)
+		return
+	}
 	w.AppendBytes(name)
 	w.AppendString(": ")
 	w.AppendBytes(value)

@@ -18,12 +18,13 @@ func (c *Conn) Alive() bool {
 }
 
 // Gone reports whether the peer has closed the connection or its sending half.
-// It does not block and may be called while another goroutine reads. Bytes that
-// wait to be read hide a close behind them.
+// It does not block and may be called while another goroutine reads, but not by
+// two at once. Bytes that wait to be read hide a close behind them.
 func (c *Conn) Gone() bool { return c.probe.peek() == peerGone }
 
 // Transparent is a net.Conn around a socket that changes none of its bytes, such
-// as one that keeps deadlines. Its socket is read past it.
+// as one that keeps deadlines. Where waiting is to be avoided, its socket is read
+// past its Read.
 type Transparent interface {
 	syscall.Conn
 	Transparent()

@@ -3,7 +3,9 @@
 package http1
 
 import (
+	"errors"
 	"io"
+	"net"
 	"os"
 	"syscall"
 )
@@ -59,13 +61,17 @@ func (p *probe) readBlock(fd int) bool {
 	return p.err != syscall.EAGAIN
 }
 
-// tryFill reads once if it can be done without waiting.
+// tryFill reads once if it can be done without waiting. A deadline that has
+// passed is left to the read that waits: it may be moved on until then.
 func (p *probe) tryFill() (filled bool, err error) {
 	if !p.plain {
 		return false, nil
 	}
 	p.err = nil
 	if err := p.raw.Read(p.once); err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return false, nil
+		}
 		return false, err
 	}
 	if p.err == syscall.EAGAIN {
@@ -84,7 +90,10 @@ func (p *probe) read(fd int) {
 		case err == syscall.EAGAIN:
 			p.err = syscall.EAGAIN
 		case err != nil:
-			p.err = os.NewSyscallError("read", err)
+			local := p.c.LocalAddr()
+			p.err = &net.OpError{
+				Op: "read", Net: local.Network(), Source: local, Addr: p.c.RemoteAddr(), Err: os.NewSyscallError("read", err),
+			}
 		case n == 0:
 			p.err = io.EOF
 		default:

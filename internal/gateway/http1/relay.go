@@ -16,8 +16,6 @@ var errLength = errors.New("http1: body differs from its announced length")
 // and nil, a *ReadError or a *WriteError: after either, dst has an unfinished
 // message and must be closed.
 func (b *Body) Relay(dst *Conn, f Framing) (n int64, err error) {
-	dst.waitMax = dst.BodyWaitMax
-	defer func() { dst.waitMax = 0 }()
 	for {
 		view, err := b.Peek()
 		if err == io.EOF {

@@ -19,12 +19,10 @@ func (r *Request) parse(head []byte, l *Limits) error {
 	if r.Framing, err = t.framing(r.Minor); err != nil {
 		return err
 	}
-	if t.expect != nil && r.Minor == 1 {
-		if !equalFold(t.expect, "100-continue") {
-			return refuse(417, "unknown expectation")
-		}
-		r.ExpectContinue = !r.Framing.None()
+	if t.expectOther && r.Minor == 1 {
+		return refuse(417, "unknown expectation")
 	}
+	r.ExpectContinue = t.expectContinue && r.Minor == 1 && !r.Framing.None()
 	r.KeepAlive = t.persists(r.Minor)
 	r.Upgrade = t.protocols(r.Minor)
 	return nil

@@ -179,6 +179,7 @@ var refusedRequests = []struct {
 
 	// Limits and expectations.
 	{"unknown expectation", 417, getWith("Expect: the-unexpected")},
+	{"second expectation unknown", 417, getWith("Expect: x", "Expect: 100-continue")},
 	{"expectation with a parameter", 417, getWith("Expect: 100-continue;q=1")},
 	{"head too large", 431, getWith("X: " + strings.Repeat("a", 33<<10))},
 	{"head too large and without an end", 431, "GET / HTTP/1.1\r\nX: " + strings.Repeat("a", 40<<10)},

@@ -3,7 +3,6 @@ package http1
 import (
 	"net"
 	"strconv"
-	"time"
 )
 
 const (
@@ -24,7 +23,6 @@ type writer struct {
 	chunk int // where the open chunk's line begins in out; -1 if none is open
 	err   error
 
-	waitMax time.Duration // sets the write deadline before each write, if positive
 	vectors [2][]byte
 	vector  net.Buffers
 }
@@ -73,7 +71,6 @@ func (w *writer) Pending() int { return w.n }
 func (w *writer) Flush() error {
 	w.closeChunk()
 	if w.n > 0 && w.err == nil {
-		w.extend()
 		_, w.err = w.to.Write(w.out.bytes[:w.n])
 	}
 	w.n = 0
@@ -121,16 +118,9 @@ func (w *writer) send(p []byte) {
 		w.vectors = [2][]byte{w.out.bytes[:w.n], p}
 		w.vector = w.vectors[:2]
 	}
-	w.extend()
 	_, w.err = w.vector.WriteTo(w.to)
 	w.vectors = [2][]byte{}
 	w.n = 0
-}
-
-func (w *writer) extend() {
-	if w.waitMax > 0 {
-		w.to.SetWriteDeadline(time.Now().Add(w.waitMax))
-	}
 }
 
 func (w *writer) release() {
