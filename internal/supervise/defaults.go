@@ -17,7 +17,7 @@ func (c Config) WithDefaults() Config {
 	c.Replicas = cmp.Or(c.Replicas, 1)
 	c.Grace = cmp.Or(c.Grace, 30*time.Second)
 	c.Startup = c.Startup.withDefaults(c.Grace)
-	c.Readiness = c.Readiness.withDefaults(c.Grace)
+	c.Readiness = c.Readiness.withDefaults(0) // it stops nothing
 	c.Liveness = c.Liveness.withDefaults(c.Grace)
 	c.Restart = c.Restart.withDefaults()
 	c.Rolling = c.Rolling.withDefaults()

@@ -58,7 +58,7 @@ func (s *Supervisor) perform(r *replica, e effect) {
 	case doTell:
 		s.notifier.event(Event{
 			Time: r.machine.at, Kind: e.event, Service: r.service.config.Name, Replica: r.id,
-			Revision: r.revision, PID: e.pid, Why: e.why,
+			Revision: r.revision, PID: e.pid, Asked: e.asked, Why: e.why,
 		})
 	case doRemove:
 		s.remove(r)

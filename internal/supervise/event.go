@@ -30,5 +30,6 @@ type Event struct {
 	Replica  int    // ID, 0 for events of a service
 	Revision string // of the replica, or of the service's Config
 	PID      int    // of the main process, where there is one
+	Asked    bool   // the replica was told to end: an exit is no crash
 	Why      string // in words; may be empty
 }

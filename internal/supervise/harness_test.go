@@ -94,6 +94,12 @@ func (w lockedWriter) Write(p []byte) (int, error) {
 	return w.h.output.Write(p)
 }
 
+func (h *harness) text() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.output.String()
+}
+
 // eventually polls until ok.
 func (h *harness) eventually(what string, ok func() bool) {
 	h.t.Helper()

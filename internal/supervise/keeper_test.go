@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"bufio"
+	"bytes"
 	"os"
 	"os/exec"
 	"slices"
@@ -16,7 +17,13 @@ func startSupervisor(t *testing.T) (cmd *exec.Cmd, instance string, keeper int) 
 	t.Helper()
 	cmd = exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childMode+"=supervise")
-	cmd.Stderr = os.Stderr
+	var log bytes.Buffer
+	cmd.Stderr = &log
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("supervisor:\n%s", log.String())
+		}
+	})
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -24,7 +31,7 @@ func startSupervisor(t *testing.T) (cmd *exec.Cmd, instance string, keeper int) 
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = cmd.Process.Kill() })
+	t.Cleanup(func() { _, _ = cmd.Process.Kill(), cmd.Wait() })
 	lines := bufio.NewScanner(out)
 	if !lines.Scan() {
 		t.Fatal("the supervisor did not get its services ready")

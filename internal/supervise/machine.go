@@ -81,6 +81,7 @@ type effect struct {
 	fresh bool          // of doStart: on other ports, since nothing came of those it had
 	event EventKind     // of doTell
 	pid   int           // of doTell
+	asked bool          // of doTell: it was told to end
 	why   string        // of doTell
 }
 
@@ -198,7 +199,7 @@ func (m *machine) becomeReady() {
 
 func (m *machine) becomeUnready(why string) {
 	switch m.phase {
-	case PhaseStarting:
+	case PhaseStarting, PhaseUnready:
 		m.why = why
 	case PhaseReady:
 		m.noteHealth()
@@ -255,6 +256,7 @@ func (m *machine) stop(in input) {
 	case m.phase == PhaseStopping:
 		m.again, m.why = false, in.why
 	case m.process == processNone:
+		m.why = in.why
 		m.finish(in)
 	default:
 		drain := m.phase == PhaseReady
@@ -276,8 +278,8 @@ func (m *machine) finish(in input) {
 		m.restartOrEnd(in)
 		return
 	}
-	m.enter(PhaseStopped, in.why)
-	m.tell(EventStopped, in.why)
+	m.enter(PhaseStopped, m.why)
+	m.tell(EventStopped, m.why)
 	m.do(effect{kind: doRemove})
 }
 
@@ -312,7 +314,7 @@ func (m *machine) enter(p Phase, why string) {
 func (m *machine) do(e effect) { m.effects = append(m.effects, e) }
 
 func (m *machine) tell(kind EventKind, why string) {
-	m.do(effect{kind: doTell, event: kind, pid: m.pid, why: why})
+	m.do(effect{kind: doTell, event: kind, pid: m.pid, asked: m.phase == PhaseStopping, why: why})
 }
 
 // delay is the longest wait before the next start after a streak of failures.

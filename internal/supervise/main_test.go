@@ -22,6 +22,8 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	// Else the race detector holds up the end of each process for a second.
+	_ = os.Setenv("GORACE", "atexit_sleep_ms=0")
 	switch {
 	case len(os.Args) > 1 && os.Args[1] == "keeper":
 		if err := RunKeeper(os.Stdin); err != nil {

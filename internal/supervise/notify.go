@@ -139,8 +139,12 @@ func (n *notifier) tell(item *notice) {
 func (n *notifier) log(e Event) {
 	level := slog.LevelInfo
 	switch e.Kind {
-	case EventUnready, EventExited, EventKilled, EventRolloutStalled:
+	case EventUnready, EventKilled, EventRolloutStalled:
 		level = slog.LevelWarn
+	case EventExited:
+		if !e.Asked {
+			level = slog.LevelWarn
+		}
 	}
 	attrs := []slog.Attr{slog.String("service", e.Service)}
 	if e.Replica != 0 {

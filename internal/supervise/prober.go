@@ -16,7 +16,7 @@ type prober struct {
 	config ProbeConfig // with defaults
 	eager  bool        // until the first success, try more often than each period
 	check  func(context.Context) error
-	report func(ok bool, why string) // on every change of the verdict
+	report func(ok bool, why string) // on every change of the verdict, or of why it is bad
 }
 
 // serve tries, counts and reports. It returns when ctx ends.
@@ -29,7 +29,7 @@ func (p prober) serve(ctx context.Context) {
 		return
 	}
 	tally := tally{success: p.config.SuccessThreshold, failure: p.config.FailureThreshold}
-	delay, counted := eagerMin, time.Time{}
+	delay, counted, why := eagerMin, time.Time{}, ""
 	for {
 		began := time.Now()
 		err := p.try(ctx)
@@ -41,8 +41,10 @@ func (p prober) serve(ctx context.Context) {
 			if err != nil {
 				counted = began
 			}
-			if ok, changed := tally.add(err == nil); changed {
-				p.report(ok, reason(err))
+			ok, changed := tally.add(err == nil)
+			if changed || err != nil && tally.bad() && reason(err) != why {
+				why = reason(err)
+				p.report(ok, why)
 			}
 		}
 		wait := p.config.Period
@@ -86,6 +88,9 @@ func (t *tally) add(ok bool) (verdict, changed bool) {
 	t.verdict, t.decided = ok, true
 	return ok, true
 }
+
+// bad reports whether the verdict is failure.
+func (t *tally) bad() bool { return t.decided && !t.verdict }
 
 // pause waits for d and reports whether ctx still holds.
 func pause(ctx context.Context, d time.Duration) bool {

@@ -3,6 +3,8 @@ package supervise
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -239,5 +241,82 @@ func TestApplyRefusesAllOrNothing(t *testing.T) {
 	var field *FieldError
 	if err := s.Apply([]Config{{Name: "bad"}}); !errors.As(err, &field) || field.Field != "command" {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestExecProbeSeesTheReplicaAndIsKilledOnTimeout(t *testing.T) {
+	flag := filepath.Join(t.TempDir(), "broken")
+	c := testConfig("web", "serve", "FLAG="+flag)
+	script := `test -n "$PORT" || exit 3; if test -e "$FLAG"; then echo broken; sleep 60 & wait; fi`
+	c.Readiness = &ProbeConfig{Exec: &ExecConfig{Command: []string{"sh", "-c", script}}, Period: 20 * time.Millisecond}
+	c.Readiness.Timeout, c.Readiness.FailureThreshold = 500*time.Millisecond, 1
+	h := supervise(t, nil, c)
+	h.settle()
+	if err := os.WriteFile(flag, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	h.eventually("no endpoint", func() bool { return len(h.ready("web")) == 0 })
+	if why := h.first("web").Why; why != "readiness probe failed: sh: no answer in time" {
+		t.Errorf("got %q", why)
+	}
+	if err := os.Remove(flag); err != nil {
+		t.Fatal(err)
+	}
+	h.settle()
+	h.eventually("the probes' families gone", func() bool { return len(marked(h.instance)) <= 2 })
+}
+
+func TestFailedExecProbeSaysWhy(t *testing.T) {
+	c := testConfig("web", "serve")
+	c.Readiness = &ProbeConfig{Exec: &ExecConfig{Command: []string{"sh", "-c", "echo no database; exit 4"}}}
+	c.Readiness.Period, c.Readiness.FailureThreshold = 10*time.Millisecond, 1
+	h := supervise(t, nil, c)
+	want := "readiness probe failed: sh: exited with status 4: no database"
+	h.eventually("a verdict", func() bool { return h.first("web").Why == want })
+	if len(h.ready("web")) != 0 {
+		t.Error("an endpoint without readiness")
+	}
+}
+
+func TestPreStopRunsBeforeSIGTERM(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "mark")
+	c := testConfig("web", "serve", "MARK="+mark)
+	c.PreStop = &ExecConfig{Command: []string{"sh", "-c", `echo "$PORT" > "$MARK"`}}
+	h := supervise(t, nil, c)
+	h.settle()
+	addr := h.ready("web")[0].Addr
+	h.stop()
+	text, err := os.ReadFile(mark)
+	if err != nil || addr != "127.0.0.1:"+strings.TrimSpace(string(text)) {
+		t.Errorf("got %q, %v, want the port of %s", text, err, addr)
+	}
+}
+
+func TestServerOfAShellThatDiedHasItsGrace(t *testing.T) {
+	mark := filepath.Join(t.TempDir(), "mark")
+	c := testConfig("web", "serve", "MARK="+mark)
+	c.Ports = nil
+	c.Command = []string{"sh", "-c", `sh -c 'trap "sleep 0.2; echo done > $MARK; exit" TERM; echo up; while :; do sleep 0.01; done' & wait`}
+	h := supervise(t, nil, c)
+	h.eventually("the server is up", func() bool { return strings.Contains(h.text(), "up") })
+	h.stop()
+	if text, err := os.ReadFile(mark); err != nil || string(text) != "done\n" {
+		t.Errorf("got %q, %v: the server was killed before it was done", text, err)
+	}
+	if killed := h.heard(EventKilled); len(killed) > 0 {
+		t.Errorf("got %+v", killed)
+	}
+}
+
+func TestOutputNamesTheStream(t *testing.T) {
+	c := testConfig("say", "say")
+	c.Command, c.Ports, c.Restart.Policy = []string{"sh", "-c", "echo out; echo err >&2"}, nil, RestartNever
+	h := supervise(t, func(o *Options) { o.OutputStream = true }, c)
+	h.eventually("stopped", func() bool { return len(h.heard(EventStopped)) == 1 })
+	h.stop()
+	for _, line := range []string{"say/1 stdout | out\n", "say/1 stderr | err\n"} {
+		if !strings.Contains(h.text(), line) {
+			t.Errorf("got %q, want %q in it", h.text(), line)
+		}
 	}
 }
