@@ -1,0 +1,113 @@
+package config
+
+import (
+	"github.com/afloat-dev/afloat/internal/config/yamltree"
+	"github.com/afloat-dev/afloat/internal/gateway"
+	"github.com/afloat-dev/afloat/internal/supervise"
+)
+
+// Assembly is all that files say, checked: [gateway.Config.Validate] and
+// [supervise.Config.Validate] find nothing in it. It does not change.
+type Assembly struct {
+	// Gateway is what is served. It has at least one listener.
+	Gateway gateway.Config
+	// Processes are what the supervisor runs, by name. Each has the name of a
+	// service of Gateway, whose endpoints its ready replicas are.
+	Processes []supervise.Config
+	// Admin is where Afloat answers for itself, with its default filled in.
+	Admin AdminConfig
+	// AccessLog is off where Path is empty; Sample has its default filled in.
+	AccessLog AccessLogConfig
+	// Log has its defaults filled in.
+	Log LogConfig
+	// Files are the files and folders that were read, for a watcher.
+	Files []string
+
+	idle  []idleService
+	notes []string // of foreign documents, for Explain
+	hints map[string][]string
+}
+
+// idleService is one that a document describes but that cannot run here.
+type idleService struct{ name, where, why, fix string }
+
+// Assemble makes an assembly of sources. It touches neither files nor network.
+// With an error among the problems there is no Assembly.
+func Assemble(sources []Source, o Options) (*Assembly, yamltree.Problems) {
+	return assemble(sources, o).result()
+}
+
+// assembler collects an assembly, where its parts stood, and what is wrong.
+type assembler struct {
+	options  Options
+	out      *Assembly
+	places   places
+	problems yamltree.Problems
+
+	natives []native
+	foreign foreign
+}
+
+func assemble(sources []Source, o Options) *assembler {
+	a := &assembler{
+		options: o, places: places{},
+		out: &Assembly{
+			Gateway: gateway.Config{Services: map[string]gateway.ServiceConfig{}},
+			hints:   map[string][]string{},
+		},
+	}
+	for _, s := range sources {
+		a.readSource(s)
+	}
+	for _, n := range a.natives {
+		a.merge(n)
+	}
+	a.addForeign()
+	a.addUpstreams(len(sources) == 0)
+	a.fillIn()
+	a.check()
+	return a
+}
+
+func (a *assembler) result() (*Assembly, yamltree.Problems) {
+	problems := a.problems.Sorted()
+	if problems.Err() != nil {
+		return nil, problems
+	}
+	return a.out, problems
+}
+
+func (a *assembler) report(problems ...yamltree.Problem) {
+	a.problems = append(a.problems, problems...)
+}
+
+// Runnable returns nil where at least one service has an endpoint or a process,
+// and else an error that says why nothing would run and how to mend it.
+func (a *Assembly) Runnable() error {
+	if len(a.Processes) > 0 {
+		return nil
+	}
+	for _, s := range a.Gateway.Services {
+		if len(s.Endpoints) > 0 {
+			return nil
+		}
+	}
+	return &NothingError{idle: a.idle}
+}
+
+// NothingError says that nothing of an assembly can run or be served.
+type NothingError struct{ idle []idleService }
+
+func (e *NothingError) Error() string {
+	if len(e.idle) == 0 {
+		return "there is no service: write services: {web: {endpoints: [127.0.0.1:9001]}}"
+	}
+	text := "nothing can run"
+	for _, s := range e.idle {
+		text += "; " + s.where + ": " + s.why
+		if s.fix != "" {
+			text += ": " + s.fix
+		}
+	}
+	return text
+}

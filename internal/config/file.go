@@ -1,0 +1,133 @@
+package config
+
+import (
+	"log/slog"
+
+	"github.com/afloat-dev/afloat/internal/config/yamltree"
+	"github.com/afloat-dev/afloat/internal/gateway"
+	"github.com/afloat-dev/afloat/internal/supervise"
+	"github.com/afloat-dev/afloat/policy"
+)
+
+// File is afloat.yaml. Several of them are taken as one.
+type File struct {
+	// Listen is the short form of one listener: host:port, or a port on
+	// loopback. Default 127.0.0.1:8080, where there is no listeners either.
+	Listen Address `yaml:"listen"`
+	// Listeners are the addresses that take requests.
+	Listeners []gateway.ListenerConfig `yaml:"listeners"`
+	// Admin is where Afloat answers for itself: status, metrics, health.
+	Admin AdminConfig `yaml:"admin"`
+	// Services are where requests go, by name.
+	Services map[string]Service `yaml:"services"`
+	// Routes are tried in order; the first that matches takes the request.
+	// Default, with exactly one service: all requests go to it.
+	Routes []gateway.RouteConfig `yaml:"routes"`
+	// AccessLog is a line for each request. Default: none.
+	AccessLog AccessLogConfig `yaml:"accessLog"`
+	// Log is what Afloat says of itself, on standard error.
+	Log LogConfig `yaml:"log"`
+}
+
+// Service is a set of endpoints that do the same work: addresses, processes
+// that Afloat runs itself, or both.
+type Service struct {
+	gateway.ServiceConfig `yaml:",inline"`
+	// Process is what Afloat runs and keeps running for the service.
+	Process *supervise.Config `yaml:"process"`
+}
+
+// Address is host:port or a port alone, which may be written as a number.
+type Address string
+
+// UnmarshalText takes any text; whether it is an address is checked with the
+// rest.
+func (a *Address) UnmarshalText(text []byte) error {
+	*a = Address(text)
+	return nil
+}
+
+// AdminOff is the admin address that switches the admin listener off.
+const AdminOff = "off"
+
+// AdminConfig is the listener for status, metrics and health.
+type AdminConfig struct {
+	// Address is host:port, a port on loopback, or "off". Default
+	// 127.0.0.1:9900.
+	Address Address `yaml:"address"`
+	// Token must be sent as "Authorization: Bearer TOKEN". Required where
+	// Address is not on loopback. Write ${NAME} to take it from the environment.
+	Token Secret `yaml:"token"`
+}
+
+// Off tells whether there is no admin listener.
+func (c AdminConfig) Off() bool { return c.Address == AdminOff }
+
+// Secret is text that is neither logged nor printed.
+type Secret string
+
+const hidden = "[secret]"
+
+// String returns a placeholder.
+func (Secret) String() string { return hidden }
+
+// GoString returns a placeholder.
+func (Secret) GoString() string { return hidden }
+
+// LogValue returns a placeholder.
+func (Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
+
+// MarshalText returns a placeholder.
+func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
+
+// DecodeYAML takes any scalar, since a message about a wrong one would show it.
+func (s *Secret) DecodeYAML(d *yamltree.Decoder, n *yamltree.Node) {
+	if !n.Kind().Scalar() {
+		d.Want(n, "a string", "")
+		return
+	}
+	*s = Secret(n.Text())
+}
+
+// SchemaYAML is a string, or what YAML takes for a number.
+func (Secret) SchemaYAML() map[string]any {
+	return map[string]any{"type": []string{"string", "number", "boolean"}}
+}
+
+// AccessLogConfig is a line of JSON for each request.
+type AccessLogConfig struct {
+	// Path is a file to append to, or "-" for standard output. Default: none.
+	Path string `yaml:"path"`
+	// Sample is the share of the requests that are written; those that failed
+	// always are. Default 100%.
+	Sample policy.Ratio `yaml:"sample"`
+}
+
+// LogConfig is what Afloat says of itself.
+type LogConfig struct {
+	// Level is the least that is told: debug, info, warn or error. Default info.
+	Level LogLevel `yaml:"level"`
+	// Format is text or json. Default text.
+	Format LogFormat `yaml:"format"`
+}
+
+// LogLevel is a level of [slog].
+type LogLevel string
+
+// Enum lists what a configuration file may say.
+func (LogLevel) Enum() []string { return []string{"debug", "info", "warn", "error"} }
+
+// Level returns the level for slog; info where nothing is said.
+func (l LogLevel) Level() slog.Level {
+	var level slog.Level
+	if l == "" || level.UnmarshalText([]byte(l)) != nil {
+		return slog.LevelInfo
+	}
+	return level
+}
+
+// LogFormat is how lines of the log are written.
+type LogFormat string
+
+// Enum lists what a configuration file may say.
+func (LogFormat) Enum() []string { return []string{"text", "json"} }
