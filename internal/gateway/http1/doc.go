@@ -12,7 +12,9 @@
 // and LF, loose chunk lines. Bodies are decoded and framed anew, so that bytes
 // of framing never pass from one side to the other. Names with underscores are
 // valid tokens and are accepted; a gateway before CGI-like programs, which see
-// "a_b" and "a-b" as one name, should refuse them itself.
+// "a_b" and "a-b" as one name, should refuse them itself. Targets may hold any
+// visible ASCII but '#', since browsers send more than RFC 3986 allows; nothing
+// in them is decoded or normalized here. Trailers are checked and dropped.
 //
 // A [Conn] serves one reader and one writer at a time; the two may be different
 // goroutines. A typical exchange:

@@ -20,7 +20,6 @@ type probe struct {
 	wait, once func(fd uintptr) bool
 	look       func(fd uintptr)
 
-	n   int
 	err error
 	one [1]byte
 

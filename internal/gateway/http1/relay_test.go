@@ -283,3 +283,42 @@ func TestDiscard(t *testing.T) {
 		})
 	}
 }
+
+// TestRelayOfTrickledBytes sends a message a byte at a time over a socket, where
+// most reads find nothing at first.
+func TestRelayOfTrickledBytes(t *testing.T) {
+	body := pattern(3000)
+	upstream, back := tcpPair(t)
+	front, client := tcpPair(t)
+	src, dst := NewConn(back, nil), NewConn(front, nil)
+	go func() {
+		message := ok("Transfer-Encoding: chunked", "Connection: close") + inChunks(body, 100) + "0\r\nX: y\r\n\r\n"
+		for i := range len(message) {
+			if _, err := io.WriteString(upstream, message[i:i+1]); err != nil {
+				return // the test has failed elsewhere
+			}
+		}
+	}()
+	done := make(chan error, 1)
+	go func() {
+		defer front.Close()
+		var r Response
+		if err := src.ReadResponse(&r, "GET"); err != nil {
+			done <- err
+			return
+		}
+		_, err := src.Body().Relay(dst, r.Framing)
+		done <- err
+	}()
+	got, err := io.ReadAll(client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	d, err := decodeRequest(chunked(string(got)), wholly)
+	if err != nil || d.Body != body || d.Rest != "" {
+		t.Errorf("body differs, or %v", err)
+	}
+}
