@@ -5,25 +5,146 @@ import (
 	"time"
 )
 
-// gradient is the estimator of [Adaptive].
+// gradient is the estimator of [Adaptive]: a hybrid of TCP Vegas and of
+// Netflix's gradient limit (concurrency-limits, 2018).
+//
+// Samples are gathered in windows of about two round trips. After each window
+// the limit is scaled by how much slower than its baseline the callee has
+// become, and raised by a small allowance, so that it always probes upward:
+//
+//	limit = limit x min(tolerance x baseline / rtt, 1) + √limit
+//
+// It changes only while it is being used, so an idle limit neither grows nor
+// shrinks. The baseline is measured in dips: see [dip].
 type gradient struct {
 	least, most   float64
 	limit         float64
-	baseline, rtt float64
+	baseline, rtt float64 // in nanoseconds; 0 when not known
+	variance      float64 // of single calls, smoothed
 	why           string
+	steady        bool // has met congestion: it no longer grows in leaps
+
+	window samples
+	dip    dip
 }
 
+const (
+	// tolerance times the baseline is not yet congestion. It keeps about a
+	// third more calls under way than the callee works on at once, so that
+	// none of its workers runs dry between two calls.
+	tolerance = 1.3
+	// shrinkMost is the most that one window shrinks the limit.
+	shrinkMost = 0.5
+	// growLeap is how the limit grows until it first meets congestion.
+	growLeap = 1.5
+	// usedLeast is the share of the limit that must be in flight for it to
+	// change, and roomMost how far above what is in flight it may grow.
+	usedLeast, roomMost = 0.5, 1.25
+	// timeoutCut is how a window shrinks the limit in which at least
+	// timeoutShare of the calls failed after a long time.
+	timeoutCut, timeoutShare = 0.7, 0.1
+	// driftRate is how fast the baseline follows calls that take longer
+	// although the limit is not to blame.
+	driftRate = 0.1
+	// varianceRate is how fast the smoothed variance follows a window's.
+	varianceRate = 0.1
+)
+
 func newGradient(initial int) *gradient {
-	return &gradient{limit: float64(initial), why: "nothing has been learned yet"}
+	return &gradient{limit: float64(initial), why: "nothing is learned yet"}
 }
 
 func (g *gradient) bound(least, most int) {
 	g.least, g.most = float64(least), float64(most)
-	g.limit = min(max(g.limit, g.least), g.most)
+	g.limit = g.bounded(g.limit)
 }
+
+func (g *gradient) bounded(limit float64) float64 { return min(max(limit, g.least), g.most) }
 
 func (g *gradient) estimate() estimate {
-	return estimate{int(math.Round(g.limit)), time.Duration(g.baseline), time.Duration(g.rtt), g.why}
+	e := estimate{int(math.Round(g.limit)), time.Duration(g.baseline), time.Duration(g.rtt), g.why}
+	if g.dip.stage != noDip {
+		e.limit, e.why = int(g.dip.limit), "it is low for a moment to measure the baseline"
+	}
+	return e
 }
 
-func (g *gradient) observe(sample) bool { return false }
+func (g *gradient) observe(s sample) bool {
+	if g.dip.waits(s, g.rtt) {
+		g.window = samples{began: s.end}
+		return false
+	}
+	g.window.add(s, tolerance*g.baseline)
+	if !g.window.complete(s.end) {
+		return false
+	}
+	w := g.window
+	g.window = samples{began: s.end}
+	if g.dip.stage == measuring {
+		g.endDip(&w, s.end)
+	} else {
+		g.adjust(&w, s.end)
+	}
+	return true
+}
+
+// adjust moves the limit and the baseline after a window.
+func (g *gradient) adjust(w *samples, t time.Duration) {
+	used := float64(w.peak) > usedLeast*g.limit
+	if used && w.timeouts > 0 && float64(w.timeouts) >= timeoutShare*float64(w.timeouts+w.count) {
+		g.limit, g.why, g.steady = g.bounded(g.limit*timeoutCut), "calls time out, so it shrinks", true
+		return
+	}
+	if w.count < samplesMin {
+		return
+	}
+	mean, doubt := w.mean(), g.doubt(w)
+	g.rtt = mean
+	switch {
+	case g.baseline == 0:
+		g.baseline = mean + 2*doubt
+	case mean+2*doubt < g.baseline:
+		if mean+2*doubt < surprise*g.baseline {
+			g.dip.next = min(g.dip.next, t+dipSoon) // the callee itself has changed
+			g.variance = w.variance()
+		}
+		g.baseline = mean + 2*doubt
+	case !used, g.limit <= g.least:
+		g.baseline += (mean - g.baseline) * driftRate // not our doing
+		g.dip.next = t + dipEvery
+	}
+	if !used {
+		g.why = "not all of it is used, so it stays"
+		return
+	}
+	g.follow(mean-doubt, float64(w.peak))
+	if g.dip.due(t, mean-2*doubt > 2*g.baseline) && g.limit > g.least {
+		g.beginDip(t)
+	}
+}
+
+// follow moves the limit to where the round-trip time says it should be.
+func (g *gradient) follow(rtt, peak float64) {
+	slope := min(max(tolerance*g.baseline/rtt, shrinkMost), 1)
+	next, room := g.limit*slope+math.Sqrt(g.limit), roomMost*peak
+	if slope < 1 {
+		g.steady = true
+	} else if !g.steady {
+		next, room = growLeap*g.limit, growLeap*peak
+	}
+	next = g.bounded(min(next, max(room, g.limit)))
+	switch {
+	case next > g.limit:
+		g.why = "calls are fast, so it grows"
+	case next < g.limit:
+		g.why = "calls have become slow, so it shrinks"
+	}
+	g.limit = next
+}
+
+// doubt is the standard error of a window's mean. A few calls seldom show how
+// long the rare ones are, so the variance is at least that of late.
+func (g *gradient) doubt(w *samples) float64 {
+	g.variance += (w.variance() - g.variance) * varianceRate
+	return max(w.doubt(), math.Sqrt(g.variance/float64(w.count)))
+}

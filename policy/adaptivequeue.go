@@ -13,7 +13,8 @@ import (
 // those whose callers are most likely to have given up. The newest is then
 // served first, and whoever has waited for WaitTarget is turned away.
 type freshest struct {
-	config *atomic.Pointer[AdaptiveConfig]
+	config  *atomic.Pointer[AdaptiveConfig]
+	dropped time.Duration
 }
 
 func (f *freshest) next(l *line) *waiter { return f.pick(l, f.overloaded(l, now())) }
@@ -32,6 +33,7 @@ func (f *freshest) late(l *line, full bool) *waiter {
 		patience = c.WaitTarget
 	}
 	if t-l.oldest.since >= patience || full && overloaded {
+		f.dropped = t
 		return l.oldest
 	}
 	if w := f.pick(l, overloaded); w.until > 0 && t >= w.until {
@@ -42,5 +44,6 @@ func (f *freshest) late(l *line, full bool) *waiter {
 
 // overloaded reports whether a line that is not empty has been so for long.
 func (f *freshest) overloaded(l *line, t time.Duration) bool {
-	return t-l.began >= f.config.Load().WaitMax
+	c := f.config.Load()
+	return t-l.began >= c.WaitMax || f.dropped > 0 && t-f.dropped < c.WaitMax
 }

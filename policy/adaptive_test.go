@@ -1,0 +1,243 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func newAdaptive(t testing.TB, c AdaptiveConfig) *Adaptive {
+	t.Helper()
+	a, err := NewAdaptive(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// one is the configuration of a limit that stays at one call.
+var one = AdaptiveConfig{Min: 1, Max: 1, Initial: 1}
+
+func TestAdaptiveShedsAndAdmitsAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAdaptive(t, one)
+		p, err := a.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		_, err = a.Acquire(t.Context())
+		var rejected *Rejected
+		if !errors.As(err, &rejected) || !errors.Is(err, ErrOverloaded) || rejected.RetryAfter < time.Second {
+			t.Fatalf("got %v, want a Rejected for ErrOverloaded that says when to retry", err)
+		}
+		if waited := time.Since(began); waited != 100*time.Millisecond {
+			t.Errorf("waited for %v, want WaitMax", waited)
+		}
+		p.Done(Success)
+		p.Done(Success)
+		if _, err := a.Acquire(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if s := a.Status(); s.InFlight != 1 || s.Queued != 0 || s.Shed != 1 || s.Limit != 1 {
+			t.Errorf("got %+v", s)
+		}
+	})
+}
+
+func TestAdaptiveServesTheNewestFirstWhenOverloaded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAdaptive(t, AdaptiveConfig{Min: 1, Max: 1, Initial: 1, WaitMax: 100 * time.Millisecond, WaitTarget: 50 * time.Millisecond})
+		held, _ := a.Acquire(t.Context())
+		served := make(chan int, 100)
+		join := func(i int) {
+			go func() {
+				if p, err := a.Acquire(t.Context()); err == nil {
+					served <- i
+					p.Done(Success)
+				}
+			}()
+			synctest.Wait()
+		}
+		join(1)
+		join(2)
+		held.Done(Success)
+		synctest.Wait()
+		if first, second := <-served, <-served; first != 1 || second != 2 {
+			t.Fatalf("in a burst the order was %d, %d", first, second)
+		}
+		held, _ = a.Acquire(t.Context())
+		for i := 10; i < 23; i++ { // a standing queue, 10 ms apart
+			join(i)
+			time.Sleep(10 * time.Millisecond)
+		}
+		held.Done(Success)
+		synctest.Wait()
+		close(served)
+		var order []int
+		for i := range served {
+			order = append(order, i)
+		}
+		if len(order) != 4 || order[0] != 22 || order[3] != 19 {
+			t.Fatalf("under overload %v were served, want 22 to 19", order)
+		}
+	})
+}
+
+func TestAdaptiveDropsWhatCannotBeServedInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAdaptive(t, one)
+		a.adopt(estimate{limit: 1, baseline: 30 * time.Millisecond})
+		held, _ := a.Acquire(t.Context())
+		began := time.Now()
+		if _, err := a.AcquireWithin(t.Context(), 20*time.Millisecond); !errors.Is(err, ErrOverloaded) || time.Since(began) != 0 {
+			t.Errorf("with too little time left: %v after %v", err, time.Since(began))
+		}
+		if _, err := a.AcquireWithin(t.Context(), 50*time.Millisecond); !errors.Is(err, ErrOverloaded) || time.Since(began) != 20*time.Millisecond {
+			t.Errorf("with 20ms to spare: %v after %v", err, time.Since(began))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		began = time.Now()
+		if _, err := a.Acquire(ctx); !errors.Is(err, ErrOverloaded) || time.Since(began) != 20*time.Millisecond {
+			t.Errorf("by the context's deadline: %v after %v", err, time.Since(began))
+		}
+		held.Done(Success)
+		if p, err := a.AcquireWithin(t.Context(), 20*time.Millisecond); err != nil {
+			t.Errorf("with a place free nobody judges: %v", err)
+		} else {
+			p.Done(Success)
+		}
+	})
+}
+
+func TestAdaptiveDisabledAdmitsAll(t *testing.T) {
+	a := newAdaptive(t, AdaptiveConfig{Disabled: true, Min: 1, Max: 1, Initial: 1})
+	var permits [5]AdaptivePermit
+	for i := range permits {
+		var err error
+		if permits[i], err = a.Acquire(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := a.Set(AdaptiveConfig{Min: 1, Max: 1, QueueMax: -1}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range permits {
+		permits[i].Done(Success)
+	}
+	p, err := a.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Acquire(t.Context()); !errors.Is(err, ErrOverloaded) {
+		t.Fatalf("once enabled: %v", err)
+	}
+	p.Done(Success)
+}
+
+func TestAdaptiveNeverLeaksItsPlace(t *testing.T) {
+	a := newAdaptive(t, one)
+	ends := map[string]func(context.Context) Result{
+		"return": func(context.Context) Result { return Result{} },
+		"panic":  func(context.Context) Result { panic("boom") },
+		"goexit": func(context.Context) Result { runtime.Goexit(); return Result{} },
+	}
+	for name, f := range ends {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			defer func() { _ = recover() }()
+			a.Do(t.Context(), NextFunc(f))
+		}()
+		<-done
+		if s := a.Status(); s.InFlight != 0 {
+			t.Errorf("%s: a place leaked", name)
+		}
+	}
+	held, _ := a.Acquire(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if r := a.Do(ctx, NextFunc(ends["return"])); r.Class != Ignored || !errors.Is(r.Err, context.Canceled) {
+		t.Errorf("of a cancelled caller: %v, %v", r.Class, r.Err)
+	}
+	held.Done(Success)
+	if s := a.Status(); s.InFlight != 0 || s.Queued != 0 {
+		t.Errorf("got %+v", s)
+	}
+}
+
+func TestAdaptiveDoesNotCountTheStreamAsTheCalleesTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAdaptive(t, AdaptiveConfig{})
+		for range 30 {
+			_, ending, err := Open(t.Context(), a, func(context.Context) (int, error) {
+				time.Sleep(10 * time.Millisecond)
+				return 0, nil
+			}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s := a.Status(); s.InFlight != 1 {
+				t.Fatalf("%d in flight while the call is open", s.InFlight)
+			}
+			time.Sleep(time.Minute)
+			ending.End(nil)
+		}
+		if s := a.Status(); s.RTT != 10*time.Millisecond || s.InFlight != 0 {
+			t.Errorf("got %+v", s)
+		}
+	})
+}
+
+// TestAdaptiveUnderStrain looks for lost wake-ups and leaks while callers
+// cancel and the limit is being changed.
+func TestAdaptiveUnderStrain(t *testing.T) {
+	a := newAdaptive(t, AdaptiveConfig{Min: 1, Max: 4, Initial: 2, QueueMax: 4})
+	var callers sync.WaitGroup
+	for i := range 12 {
+		callers.Go(func() {
+			for n := range 1000 {
+				ctx, cancel := context.WithCancel(t.Context())
+				if i%3 == 0 {
+					go cancel()
+				}
+				if p, err := a.Acquire(ctx); err == nil {
+					runtime.Gosched()
+					p.Done(Class(n % 4))
+				}
+				cancel()
+				if i == 0 && n%50 == 0 {
+					_ = a.Set(AdaptiveConfig{Min: 1, Max: 1 + n/50%4, Initial: 1, QueueMax: 4})
+					_ = a.Status()
+				}
+			}
+		})
+	}
+	callers.Wait()
+	if s := a.Status(); s.InFlight != 0 || s.Queued != 0 {
+		t.Errorf("got %+v", s)
+	}
+}
+
+func TestAdaptiveConfigTellsEveryProblem(t *testing.T) {
+	_, err := NewAdaptive(AdaptiveConfig{Min: 10, Max: 5, WaitMax: -1, QueueMax: placesMax + 1})
+	wantFields(t, err, "max", "initial", "queueMax", "waitMax")
+	if _, err := NewAdaptive(AdaptiveConfig{Max: 2, Min: 1}); err != nil {
+		t.Errorf("initial follows max: %v", err)
+	}
+}
+
+func BenchmarkAdaptive(b *testing.B) {
+	a := newAdaptive(b, AdaptiveConfig{})
+	ctx := b.Context()
+	b.ReportAllocs()
+	for b.Loop() {
+		p, _ := a.Acquire(ctx)
+		p.Done(Success)
+	}
+}

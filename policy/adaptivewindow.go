@@ -1,0 +1,61 @@
+package policy
+
+import (
+	"math"
+	"time"
+)
+
+// samples is a window of them, kept as sums.
+type samples struct {
+	began        time.Duration
+	peak         int // calls in flight
+	count        int // calls that tell how long calls take
+	sum, squares float64
+	timeouts     int // calls that failed after a long time
+	lost         float64
+}
+
+const (
+	// samplesMin is how many a window needs to say anything.
+	samplesMin = 10
+	// windowMin is the least time that one lasts.
+	windowMin = 20 * time.Millisecond
+)
+
+// add takes a sample in. A call that succeeded tells how long calls take. One
+// that was given up took at least as long as that; it and one that failed
+// count only if they took longer than calls should: else a callee that fails
+// fast would look like one that works fast.
+func (w *samples) add(s sample, long float64) {
+	took := float64(s.end - s.start)
+	w.peak = max(w.peak, s.inFlight)
+	switch {
+	case s.class == Success, s.class == Ignored && long > 0 && took > long:
+		w.count++
+		w.sum += took
+		w.squares += took * took
+	case s.class == Failure && long > 0 && took > 2*long:
+		w.timeouts++
+		w.lost += took
+	}
+}
+
+// complete reports whether the window spans what has changed since the last.
+func (w *samples) complete(t time.Duration) bool {
+	span := 2 * w.mean()
+	if w.timeouts > w.count {
+		span = w.lost / float64(w.timeouts)
+	}
+	return w.count+w.timeouts >= samplesMin && t-w.began >= max(time.Duration(span), windowMin)
+}
+
+func (w *samples) mean() float64 { return w.sum / float64(max(w.count, 1)) }
+
+// variance is how far single calls lie from the mean, squared.
+func (w *samples) variance() float64 {
+	mean := w.mean()
+	return max(w.squares/float64(max(w.count, 1))-mean*mean, 0)
+}
+
+// doubt is the standard error of the mean.
+func (w *samples) doubt() float64 { return math.Sqrt(w.variance() / float64(max(w.count, 1))) }
