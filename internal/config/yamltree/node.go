@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"unicode"
 )
 
@@ -175,21 +176,23 @@ func kindOf(text string) Kind {
 	return String
 }
 
-// clip bounds text of the file that goes into a message, and keeps control
-// characters out of it.
+// clip bounds text of the file that goes into a message.
 func clip(text string) string {
 	const limit = 60
-	out := make([]rune, 0, limit)
-	for _, r := range text {
-		if len(out) == limit {
-			return string(out) + "…"
-		}
-		if !unicode.IsPrint(r) {
-			r = '\uFFFD'
-		}
-		out = append(out, r)
+	if runes := []rune(text); len(runes) > limit {
+		text = string(runes[:limit]) + "…"
 	}
-	return string(out)
+	return printable(text)
+}
+
+// printable replaces characters that could steer a terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, text)
 }
 
 // quote returns clipped text of the file in double quotes.

@@ -52,7 +52,8 @@ func (p Problem) Error() string {
 	return b.String()
 }
 
-// sentence returns "path: message; fix".
+// sentence returns "path: message; fix" in one printable line, whatever the file
+// brought into it.
 func (p Problem) sentence() string {
 	s := p.Message
 	if p.Path != "" {
@@ -61,7 +62,7 @@ func (p Problem) sentence() string {
 	if p.Fix != "" {
 		s += "; " + p.Fix
 	}
-	return s
+	return printable(s)
 }
 
 // Problems are all that is wrong with a file, in no particular order. They are
