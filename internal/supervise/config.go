@@ -37,7 +37,7 @@ type Config struct {
 	Startup *ProbeConfig `yaml:"startup,omitempty"`
 
 	// Readiness decides whether a replica is among the endpoints. Default: where a port is declared, ready once the
-	// first port accepts a connection, tried every 50 ms, and not asked again; else ready when started.
+	// first port accepts a connection, tried every 50 ms or sooner, and not asked again; else ready when started.
 	Readiness *ProbeConfig `yaml:"readiness,omitempty"`
 
 	// Liveness restarts a replica when it fails. Default: none.

@@ -13,6 +13,12 @@ import (
 // WithDefaults is c with every default written out. It shares nothing with c that could be changed.
 func (c Config) WithDefaults() Config {
 	c.Command, c.Ports, c.Env = slices.Clone(c.Command), slices.Clone(c.Ports), maps.Clone(c.Env)
+	if len(c.Env) == 0 {
+		c.Env = nil
+	}
+	if len(c.Ports) == 0 {
+		c.Ports = nil
+	}
 	c.PreStop = c.PreStop.clone()
 	c.Replicas = cmp.Or(c.Replicas, 1)
 	c.Grace = cmp.Or(c.Grace, 30*time.Second)

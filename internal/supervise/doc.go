@@ -14,7 +14,10 @@
 //
 // Nothing of a replica survives it, and nothing survives Afloat. Three things see to that: process groups, for what
 // stays in them; a marker in the environment and descent, for what leaves its group or its session; and a keeper, a
-// second small process that does the same work when Afloat itself is killed. The limit: a process that both leaves its
-// session and wipes its environment, and whose parent has ended, is known to be an orphan but not whose. It is stopped
-// when the supervisor ends; the keeper cannot find it.
+// second small process that does the same work when Afloat itself is killed. The limit: a process that leaves both its
+// group and its marker behind (a daemon with a wiped environment) is found only as long as its parent lives.
+//
+// The parts, from the inside out: machine decides what happens to one replica, plan what happens to the replicas of a
+// service, rollout whether that gets anywhere; they have no clock and do no I/O. life carries one process from start to
+// end, prober asks its questions, family finds what belongs to it. Supervisor is the loop that joins them.
 package supervise

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// firstConnect waits for a replica without a readiness probe to serve on its first port.
+// firstConnect waits for a replica without a readiness probe to serve on its first port. It asks at once, and then at
+// least every 50 ms.
 var firstConnect = ProbeConfig{
 	TCP: &TCPProbe{}, Period: 50 * time.Millisecond, Timeout: time.Second, SuccessThreshold: 1, FailureThreshold: 1,
 }
@@ -96,7 +97,7 @@ type probeKind struct {
 var (
 	probeStartup   = probeKind{name: "startup probe failed", good: inStartup, bad: inUnhealthy, once: true, eager: true}
 	probeReadiness = probeKind{name: "readiness probe failed", good: inReady, bad: inUnready, eager: true}
-	probeConnect   = probeKind{name: "not serving yet", good: inReady, bad: inUnready, once: true}
+	probeConnect   = probeKind{name: "not serving yet", good: inReady, bad: inUnready, once: true, eager: true}
 	probeLiveness  = probeKind{name: "liveness probe failed", bad: inUnhealthy}
 )
 

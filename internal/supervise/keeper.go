@@ -1,82 +1,25 @@
 package supervise
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/exec"
-	"os/signal"
-	"runtime/debug"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 )
 
 const (
-	keeperMark      = "AFLOAT_KEEPER" // in a keeper's environment, so that it cannot start keepers itself
-	keeperWriteMax  = 100 * time.Millisecond
-	keeperSweepMax  = 30 * time.Second
-	keeperEndMax    = 5 * time.Second
-	keeperRetryMin  = 100 * time.Millisecond
-	keeperRetryMax  = 10 * time.Second
-	keeperMemoryMax = 16 << 20
+	keeperMark     = "AFLOAT_KEEPER" // in a keeper's environment, so that it cannot start keepers itself
+	keeperWriteMax = 100 * time.Millisecond
+	keeperEndMax   = 5 * time.Second
+	keeperRetryMin = 100 * time.Millisecond
+	keeperRetryMax = 10 * time.Second
 )
-
-// RunKeeper is the main function of the keeper process: give it the process's standard input, before anything that
-// takes memory. The supervisor holds the other end of that pipe and writes the process groups that it starts; the
-// kernel closes it when the supervisor ends, however that happens. Then RunKeeper kills everything that the supervisor
-// ran, and returns nil when nothing of it is left.
-//
-// The keeper does not end with Afloat's terminal or session: it ignores the signals that would come from there.
-func RunKeeper(stdin io.Reader) error {
-	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGTSTP)
-	debug.SetGCPercent(20)
-	debug.SetMemoryLimit(keeperMemoryMax)
-	debug.FreeOSMemory()
-
-	instance, leaders := keep(stdin)
-	if instance == "" {
-		return errors.New("keeper: standard input is not from a supervisor")
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), keeperSweepMax)
-	defer cancel()
-	f := family{marker: instance + "/", leaders: leaders}
-	// A process that is started while the table is read can be missed once, hence twice.
-	for range 2 {
-		left, err := f.sweep(ctx, func() ([]proc, error) { return processTable(true) })
-		if err != nil {
-			return fmt.Errorf("keeper: %d processes left: %w", len(left), err)
-		}
-	}
-	return nil
-}
-
-// keep reads what the supervisor tells until it ends: its instance, "+pid" for a process group, "-pid" when it is gone.
-func keep(stdin io.Reader) (instance string, leaders map[int]bool) {
-	leaders = map[int]bool{}
-	lines := bufio.NewScanner(stdin)
-	for lines.Scan() {
-		line := lines.Text()
-		if instance == "" {
-			instance = line
-			continue
-		}
-		if pid, err := strconv.Atoi(strings.TrimLeft(line, "+-")); err == nil && pid > 1 {
-			if line[0] == '-' {
-				delete(leaders, pid)
-			} else {
-				leaders[pid] = true
-			}
-		}
-	}
-	return instance, leaders
-}
 
 // keeper is the supervisor's side: it keeps a keeper process running.
 type keeper struct {
@@ -188,4 +131,29 @@ func (k *keeper) close() {
 		k.pipe.Close()
 		k.pipe = nil
 	}
+}
+
+// startKeeper runs a keeper, unless there should be none, and returns how to let it go.
+func (s *Supervisor) startKeeper() (release func(), err error) {
+	if s.opts.NoKeeper {
+		return func() {}, nil
+	}
+	command := s.opts.KeeperCommand
+	if len(command) == 0 {
+		// The running program itself, also when its file was replaced or removed since.
+		command = []string{"/proc/self/exe", "keeper"}
+	}
+	k := &keeper{command: command, instance: s.instance, logger: s.opts.Logger, leaders: map[int]bool{}}
+	cmd, err := k.start()
+	if err != nil {
+		return nil, err
+	}
+	s.runner.keeper = k
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		k.serve(ctx, cmd)
+	}()
+	return func() { cancel(); <-ended }, nil
 }

@@ -7,8 +7,9 @@ import (
 )
 
 const (
-	eagerMin  = 50 * time.Millisecond // between the first tries of a replica that has not succeeded yet
-	jitterMax = time.Second           // before the first try
+	eagerMin  = 5 * time.Millisecond // between the tries of an eager prober at first, then doubling
+	eagerMax  = time.Second
+	jitterMax = time.Second // before the first try
 )
 
 // prober asks one question of one process until its context ends.
@@ -47,12 +48,12 @@ func (p prober) serve(ctx context.Context) {
 				p.report(ok, why)
 			}
 		}
-		wait := p.config.Period
+		wait := p.config.Period - time.Since(began)
 		if p.eager = p.eager && err != nil; p.eager {
-			wait = min(delay, counted.Add(p.config.Period).Sub(began))
-			delay = min(2*delay, p.config.Period)
+			wait = max(eagerMin, min(delay, counted.Add(p.config.Period).Sub(time.Now())))
+			delay = min(2*delay, eagerMax)
 		}
-		if !pause(ctx, wait-time.Since(began)) {
+		if !pause(ctx, wait) {
 			return
 		}
 	}

@@ -81,7 +81,7 @@ func TestEagerProberFindsSuccessSoonAndCountsFailuresByPeriod(t *testing.T) {
 			t.Errorf("got %v, want a success within the first period", got)
 		}
 		got, tries := watch(config, true, 100*time.Second, func(time.Duration) bool { return true })
-		if len(got) != 1 || got[0] != "1m0s false down" || tries > 60 {
+		if len(got) != 1 || got[0] != "1m0s false down" || tries > 120 {
 			t.Errorf("got %v after %d tries, want failure at the third period", got, tries)
 		}
 	})

@@ -42,6 +42,21 @@ func TestRollingUpdateStaysWithinItsBounds(t *testing.T) {
 	}
 }
 
+func TestOldReplicaStaysUntilTheNewOneWasReadyForLong(t *testing.T) {
+	c := rollable()
+	c.Replicas, c.Rolling = 1, RollingConfig{MaxUnavailable: "0", MaxSurge: "1", MinReady: 200 * time.Millisecond}
+	h := supervise(t, nil, c)
+	h.settle()
+	c.Env["VERSION"] = "2"
+	h.apply(c)
+	h.eventually("the old one is stopped", func() bool { return len(h.heard(EventStopping)) == 1 })
+	ready, stopping := h.heard(EventReady), h.heard(EventStopping)
+	if waited := stopping[0].Time.Sub(ready[1].Time); waited < c.Rolling.MinReady || stopping[0].Replica != 1 {
+		t.Errorf("replica %d was stopped %v after the new one got ready", stopping[0].Replica, waited)
+	}
+	h.settle()
+}
+
 func TestUnchangedConfigKeepsProcesses(t *testing.T) {
 	c := rollable()
 	h := supervise(t, nil, c)
