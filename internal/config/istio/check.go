@@ -11,59 +11,45 @@ import (
 	"github.com/afloat-dev/afloat/internal/config/yamltree"
 )
 
-// A checker collects what Istio's types cannot say: sums, syntax, and fields
-// that contradict each other.
-type checker struct {
-	doc      *yamltree.Document
-	problems yamltree.Problems
-}
-
-func (c *checker) fail(at yamltree.Path, message, fix string) {
-	c.problems = append(c.problems, c.doc.ProblemAt(at, message, fix))
-}
-
-func (c *checker) warn(at yamltree.Path, message, fix string) {
-	p := c.doc.ProblemAt(at, message, fix)
-	p.Severity = yamltree.Warning
-	c.problems = append(c.problems, p)
-}
+// A checker adds what only this package knows.
+type checker struct{ meta.Checker }
 
 func (c *checker) object(o meta.Object, kind string) {
 	if o.Kind != "" && o.Kind != kind {
-		c.fail(yamltree.Path{"kind"}, "want "+kind+", got "+o.Kind, "")
+		c.Fail(yamltree.Path{"kind"}, "want "+kind+", got "+o.Kind, "")
 	}
 	if o.APIVersion != "" && !slices.Contains(versions, o.APIVersion) {
-		c.fail(yamltree.Path{"apiVersion"}, "this version is not known: "+o.APIVersion, "write "+versions[0])
+		c.Fail(yamltree.Path{"apiVersion"}, "this version is not known: "+o.APIVersion, "write "+versions[0])
 	}
-	c.problems = append(c.problems, o.Check(c.doc)...)
+	c.Problems = append(c.Problems, o.Check(c.Doc)...)
 }
 
 func (c *checker) virtualService(spec virtualServiceSpec) {
 	at := yamltree.Path{"spec"}
 	c.hosts(at.At("hosts"), spec.Hosts)
-	if len(spec.HTTP) == 0 && c.clean(at) {
-		c.fail(at.At("http"), "is required: without a route no request goes anywhere", "")
+	if len(spec.HTTP) == 0 && c.Clean(at) {
+		c.Fail(at.At("http"), "is required: without a route no request goes anywhere", "")
 	}
 	for i, route := range spec.HTTP {
 		here := at.At("http", i)
 		c.route(here, route)
 		if len(route.Match) == 0 && i < len(spec.HTTP)-1 {
-			c.warn(here, fmt.Sprintf("takes every request, so the routes after it are never reached (%d)", len(spec.HTTP)-1-i), "move it to the end or give it a match")
+			c.Warn(here, fmt.Sprintf("takes every request, so the routes after it are never reached (%d)", len(spec.HTTP)-1-i), "move it to the end or give it a match")
 		}
 	}
 }
 
 func (c *checker) hosts(at yamltree.Path, hosts []string) {
-	if node, ok := c.doc.Find(at); ok && node.Kind() == yamltree.List && len(hosts) == 0 {
-		c.fail(at, "want at least one host", `write ["*"] for all`)
+	if c.EmptyList(at) {
+		c.Fail(at, "want at least one host", `write ["*"] for all`)
 	}
 	seen := map[string]bool{}
 	for i, host := range hosts {
-		if fix := hostMend(host, true); fix != "" && c.clean(at.At(i)) {
-			c.fail(at.At(i), strconv.Quote(host)+" is not a host", fix)
+		if fix := hostMend(host, true); fix != "" && c.Clean(at.At(i)) {
+			c.Fail(at.At(i), strconv.Quote(host)+" is not a host", fix)
 		}
 		if seen[strings.ToLower(host)] {
-			c.fail(at.At(i), strconv.Quote(host)+" stands twice", "keep one of them")
+			c.Fail(at.At(i), strconv.Quote(host)+" stands twice", "keep one of them")
 		}
 		seen[strings.ToLower(host)] = true
 	}
@@ -79,31 +65,31 @@ func (c *checker) route(at yamltree.Path, r HTTPRoute) {
 }
 
 func (c *checker) destinations(at yamltree.Path, route []RouteDestination) {
-	if node, ok := c.doc.Find(at); ok && node.Kind() == yamltree.List && len(route) == 0 {
-		c.fail(at, "want at least one destination", "")
+	if c.EmptyList(at) {
+		c.Fail(at, "want at least one destination", "")
 	}
 	var sum int64
 	for i, d := range route {
 		c.destination(at.At(i, "destination"), d.Destination)
 		sum += int64(d.Weight)
 	}
-	if len(route) < 2 || !c.clean(at) {
+	if len(route) < 2 || !c.Clean(at) {
 		return
 	}
 	switch {
 	case sum == 0:
-		c.fail(at, fmt.Sprintf("the weights of the %d destinations add up to 0, so no request goes anywhere", len(route)), "give each a weight")
+		c.Fail(at, fmt.Sprintf("the weights of the %d destinations add up to 0, so no request goes anywhere", len(route)), "give each a weight")
 	case sum != 100:
-		c.warn(at, fmt.Sprintf("the weights add up to %d, not 100: shares are weight/%d", sum, sum), "")
+		c.Warn(at, fmt.Sprintf("the weights add up to %d, not 100: shares are weight/%d", sum, sum), "")
 	}
 }
 
 func (c *checker) destination(at yamltree.Path, d Destination) {
-	if fix := hostMend(d.Host, false); fix != "" && c.clean(at.At("host")) {
-		c.fail(at.At("host"), strconv.Quote(d.Host)+" is not a host", fix)
+	if fix := hostMend(d.Host, false); fix != "" && c.Clean(at.At("host")) {
+		c.Fail(at.At("host"), strconv.Quote(d.Host)+" is not a host", fix)
 	}
 	if d.Subset != "" && !meta.IsLabel(d.Subset) {
-		c.fail(at.At("subset"), strconv.Quote(d.Subset)+" is not the name of a subset", "write at most 63 lower-case letters, digits and '-'")
+		c.Fail(at.At("subset"), strconv.Quote(d.Subset)+" is not the name of a subset", "write at most 63 lower-case letters, digits and '-'")
 	}
 }
 
@@ -112,8 +98,8 @@ func (c *checker) retries(at yamltree.Path, r HTTPRoute) {
 		return
 	}
 	here, retry := at.At("retries"), *r.Retries
-	if retry.Attempts == 0 && c.clean(here) && (retry.PerTryTimeout > 0 || retry.RetryOn != "" || retry.Backoff > 0) {
-		c.fail(here, "attempts is 0, which turns retries off, yet they are described", "write attempts, or attempts: 0 alone")
+	if retry.Attempts == 0 && c.Clean(here) && (retry.PerTryTimeout > 0 || retry.RetryOn != "" || retry.Backoff > 0) {
+		c.Fail(here, "attempts is 0, which turns retries off, yet they are described", "write attempts, or attempts: 0 alone")
 	}
 	for _, word := range strings.Split(retry.RetryOn, ",") {
 		c.condition(here.At("retryOn"), strings.TrimSpace(word))
@@ -121,10 +107,10 @@ func (c *checker) retries(at yamltree.Path, r HTTPRoute) {
 	switch tries := int64(retry.Attempts) + 1; {
 	case r.Timeout == 0 || retry.PerTryTimeout == 0 || retry.Attempts == 0:
 	case retry.PerTryTimeout > r.Timeout:
-		c.warn(here.At("perTryTimeout"), fmt.Sprintf("is never reached: the route's timeout of %s comes first", r.Timeout), "")
+		c.Warn(here.At("perTryTimeout"), fmt.Sprintf("is never reached: the route's timeout of %s comes first", r.Timeout), "")
 	case int64(r.Timeout)/int64(retry.PerTryTimeout) < tries:
 		// Divided, not multiplied: the product may overflow.
-		c.warn(here, fmt.Sprintf("%d tries of up to %s do not fit into the route's timeout of %s, which ends the last ones early", tries, retry.PerTryTimeout, r.Timeout), "")
+		c.Warn(here, fmt.Sprintf("%d tries of up to %s do not fit into the route's timeout of %s, which ends the last ones early", tries, retry.PerTryTimeout, r.Timeout), "")
 	}
 }
 
@@ -142,29 +128,29 @@ func (c *checker) condition(at yamltree.Path, word string) {
 	if near := yamltree.Suggest(word, retryWords); near != "" {
 		fix = "did you mean " + near + "?"
 	}
-	c.fail(at, strconv.Quote(word)+" is not a condition for retries", fix)
+	c.Fail(at, strconv.Quote(word)+" is not a condition for retries", fix)
 }
 
 func (c *checker) fault(at yamltree.Path, f *HTTPFault) {
 	if f == nil {
 		return
 	}
-	if f.Delay == nil && f.Abort == nil && c.clean(at) {
-		c.fail(at, "want a delay or an abort", "")
+	if f.Delay == nil && f.Abort == nil && c.Clean(at) {
+		c.Fail(at, "want a delay or an abort", "")
 	}
 	if d := f.Delay; d != nil {
 		here := at.At("delay")
-		if d.Percentage == nil && d.Percent == 0 && c.clean(here) {
-			c.warn(here, "without a percentage no request is delayed", "add percentage: {value: 100} to delay all")
+		if d.Percentage == nil && d.Percent == 0 && c.Clean(here) {
+			c.Warn(here, "without a percentage no request is delayed", "add percentage: {value: 100} to delay all")
 		}
 		if d.Percent != 0 {
-			c.warn(here.At("percent"), "Istio has deprecated this field", fmt.Sprintf("write percentage: {value: %d}", d.Percent))
+			c.Warn(here.At("percent"), "Istio has deprecated this field", fmt.Sprintf("write percentage: {value: %d}", d.Percent))
 		}
 		c.percentage(here.At("percentage", "value"), d.Percentage)
 	}
 	if a := f.Abort; a != nil {
-		if a.Percentage == nil && c.clean(at.At("abort")) {
-			c.warn(at.At("abort"), "without a percentage no request is aborted", "add percentage: {value: 100} to abort all")
+		if a.Percentage == nil && c.Clean(at.At("abort")) {
+			c.Warn(at.At("abort"), "without a percentage no request is aborted", "add percentage: {value: 100} to abort all")
 		}
 		c.percentage(at.At("abort", "percentage", "value"), a.Percentage)
 	}
@@ -172,19 +158,6 @@ func (c *checker) fault(at yamltree.Path, f *HTTPFault) {
 
 func (c *checker) percentage(at yamltree.Path, p *Percent) {
 	if p != nil && p.Value > 0 && p.Value < 0.0001 {
-		c.fail(at, fmt.Sprintf("want 0, or 0.0001 to 100, got %g", p.Value), "")
+		c.Fail(at, fmt.Sprintf("want 0, or 0.0001 to 100, got %g", p.Value), "")
 	}
-}
-
-// clean tells whether decoding found no error at a path or below it, so that a
-// check of the value there says nothing twice.
-func (c *checker) clean(at yamltree.Path) bool {
-	prefix := at.String()
-	if node, ok := c.doc.Find(at); ok {
-		prefix = node.Path()
-	}
-	return !slices.ContainsFunc(c.problems, func(p yamltree.Problem) bool {
-		rest, below := strings.CutPrefix(p.Path, prefix)
-		return below && p.Severity == yamltree.Error && (rest == "" || rest[0] == '.' || rest[0] == '[')
-	})
 }

@@ -1,10 +1,10 @@
 package istio
 
 import (
+	"maps"
 	"regexp"
 	"regexp/syntax"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 
@@ -24,17 +24,17 @@ func (c *checker) match(at yamltree.Path, m HTTPMatch) {
 			continue
 		}
 		here := at.At(one.name)
-		if one.match.Present() && c.clean(here) {
-			c.fail(here, "want one of exact, prefix and regex", "")
+		if one.match.Present() && c.Clean(here) {
+			c.Fail(here, "want one of exact, prefix and regex", "")
 		}
 		c.stringMatch(here, *one.match, one.name == "uri")
 	}
 	c.headers(at.At("headers"), m.Headers)
 	c.headers(at.At("withoutHeaders"), m.WithoutHeaders)
-	for _, name := range sortedKeys(m.QueryParams) {
+	for _, name := range slices.Sorted(maps.Keys(m.QueryParams)) {
 		here := at.At("queryParams", name)
-		if m.QueryParams[name].Present() && c.clean(here) {
-			c.fail(here, "want one of exact, prefix and regex", "")
+		if m.QueryParams[name].Present() && c.Clean(here) {
+			c.Fail(here, "want one of exact, prefix and regex", "")
 		}
 		c.stringMatch(here, m.QueryParams[name], false)
 	}
@@ -43,17 +43,17 @@ func (c *checker) match(at yamltree.Path, m HTTPMatch) {
 var headerPattern = regexp.MustCompile("^[-!#$%&'*+.^_`|~0-9A-Za-z]+$") // a token of RFC 9110
 
 func (c *checker) headers(at yamltree.Path, headers map[string]StringMatch) {
-	for _, name := range sortedKeys(headers) {
+	for _, name := range slices.Sorted(maps.Keys(headers)) {
 		here := at.At(name)
 		switch {
 		case slices.Contains([]string{"uri", "scheme", "method", "authority"}, name):
-			c.fail(here, "Istio ignores this key among headers", "move it one level up")
+			c.Fail(here, "Istio ignores this key among headers", "move it one level up")
 		case strings.HasPrefix(name, "@request.auth."):
-			c.fail(here, "not supported yet: claims of a JWT are not matched", "remove it")
+			c.Fail(here, "not supported yet: claims of a JWT are not matched", "remove it")
 		case strings.HasPrefix(name, ":"):
-			c.fail(here, "not supported yet: pseudo-headers are not matched", "write method, authority, scheme or uri")
+			c.Fail(here, "not supported yet: pseudo-headers are not matched", "write method, authority, scheme or uri")
 		case !headerPattern.MatchString(name):
-			c.fail(here, strconv.Quote(name)+" is not the name of a header", "")
+			c.Fail(here, strconv.Quote(name)+" is not the name of a header", "")
 		}
 		c.stringMatch(here, headers[name], false)
 	}
@@ -67,41 +67,41 @@ func (c *checker) stringMatch(at yamltree.Path, m StringMatch, emptyPrefix bool)
 		}
 	}
 	if ways > 1 {
-		c.fail(at, "want only one of exact, prefix and regex", "keep one of them")
+		c.Fail(at, "want only one of exact, prefix and regex", "keep one of them")
 	}
 	if m.Prefix != nil && *m.Prefix == "" && !emptyPrefix {
-		c.fail(at.At("prefix"), "is empty", "write {} for mere presence, or remove it")
+		c.Fail(at.At("prefix"), "is empty", "write {} for mere presence, or remove it")
 	}
 	if m.Regex == nil || (*m.Regex == "*" && at[len(at)-2] == "withoutHeaders") {
 		return
 	}
 	switch _, err := syntax.Parse(*m.Regex, syntax.Perl); {
 	case *m.Regex == "":
-		c.fail(at.At("regex"), "is empty", "")
+		c.Fail(at.At("regex"), "is empty", "")
 	case len(*m.Regex) > regexBytesMax:
-		c.fail(at.At("regex"), "is longer than "+strconv.Itoa(regexBytesMax)+" bytes", "")
+		c.Fail(at.At("regex"), "is longer than "+strconv.Itoa(regexBytesMax)+" bytes", "")
 	case err != nil:
-		c.fail(at.At("regex"), "not a regular expression in RE2 syntax: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "), "")
+		c.Fail(at.At("regex"), "not a regular expression in RE2 syntax: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "), "")
 	}
 }
 
 func (c *checker) destinationRule(spec destinationRuleSpec) {
 	at := yamltree.Path{"spec"}
-	if fix := hostMend(spec.Host, true); fix != "" && c.clean(at.At("host")) {
-		c.fail(at.At("host"), strconv.Quote(spec.Host)+" is not a host", fix)
+	if fix := hostMend(spec.Host, true); fix != "" && c.Clean(at.At("host")) {
+		c.Fail(at.At("host"), strconv.Quote(spec.Host)+" is not a host", fix)
 	}
 	c.trafficPolicy(at.At("trafficPolicy"), spec.TrafficPolicy)
 	seen := map[string]bool{}
 	for i, s := range spec.Subsets {
 		here := at.At("subsets", i)
 		if s.Name != "" && !meta.IsLabel(s.Name) {
-			c.fail(here.At("name"), strconv.Quote(s.Name)+" is not the name of a subset", "write at most 63 lower-case letters, digits and '-'")
+			c.Fail(here.At("name"), strconv.Quote(s.Name)+" is not the name of a subset", "write at most 63 lower-case letters, digits and '-'")
 		}
 		if seen[s.Name] {
-			c.fail(here.At("name"), "the subset "+strconv.Quote(s.Name)+" stands twice", "keep one of them")
+			c.Fail(here.At("name"), "the subset "+strconv.Quote(s.Name)+" stands twice", "keep one of them")
 		}
 		seen[s.Name] = s.Name != ""
-		c.problems = append(c.problems, meta.CheckLabels(c.doc, here.At("labels"), s.Labels)...)
+		c.Problems = append(c.Problems, meta.CheckLabels(c.Doc, here.At("labels"), s.Labels)...)
 		c.trafficPolicy(here.At("trafficPolicy"), s.TrafficPolicy)
 	}
 }
@@ -111,10 +111,10 @@ func (c *checker) trafficPolicy(at yamltree.Path, p *TrafficPolicy) {
 		return
 	}
 	if lb := p.LoadBalancer; lb != nil && lb.Simple == LBPassthrough {
-		c.fail(at.At("loadBalancer", "simple"), "PASSTHROUGH is not supported: requests go to known endpoints only", "write LEAST_REQUEST")
+		c.Fail(at.At("loadBalancer", "simple"), "PASSTHROUGH is not supported: requests go to known endpoints only", "write LEAST_REQUEST")
 	}
 	if tls := p.TLS; tls != nil && tls.Mode != "" && tls.Mode != "DISABLE" {
-		c.fail(at.At("tls", "mode"), "not supported yet: connections to endpoints are not encrypted", "write DISABLE")
+		c.Fail(at.At("tls", "mode"), "not supported yet: connections to endpoints are not encrypted", "write DISABLE")
 	}
 }
 
@@ -144,13 +144,4 @@ func hostMend(host string, wildcard bool) string {
 		}
 	}
 	return ""
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	sort.Strings(keys)
-	return keys
 }

@@ -23,13 +23,13 @@ func ReadDestinationRule(doc *yamltree.Document) (DestinationRule, yamltree.Prob
 		meta.Object `yaml:",inline"`
 		Spec        destinationRuleSpec `yaml:"spec" required:"true"`
 	}
-	c := &checker{doc: doc, problems: doc.Decode(&file, yamltree.Options{Verbatim: true})}
+	c := &checker{meta.Checker{Doc: doc, Problems: doc.Decode(&file, yamltree.Options{Verbatim: true})}}
 	c.object(file.Object, KindDestinationRule)
 	c.destinationRule(file.Spec)
 	return DestinationRule{
 		Name: file.Metadata.Name, Namespace: file.Metadata.Namespace,
 		Host: file.Spec.Host, TrafficPolicy: file.Spec.TrafficPolicy, Subsets: file.Spec.Subsets,
-	}, c.problems
+	}, c.Problems
 }
 
 type destinationRuleSpec struct {

@@ -26,13 +26,13 @@ func ReadVirtualService(doc *yamltree.Document) (VirtualService, yamltree.Proble
 		meta.Object `yaml:",inline"`
 		Spec        virtualServiceSpec `yaml:"spec" required:"true"`
 	}
-	c := &checker{doc: doc, problems: doc.Decode(&file, yamltree.Options{Verbatim: true})}
+	c := &checker{meta.Checker{Doc: doc, Problems: doc.Decode(&file, yamltree.Options{Verbatim: true})}}
 	c.object(file.Object, KindVirtualService)
 	c.virtualService(file.Spec)
 	return VirtualService{
 		Name: file.Metadata.Name, Namespace: file.Metadata.Namespace,
 		Hosts: file.Spec.Hosts, HTTP: file.Spec.HTTP,
-	}, c.problems
+	}, c.Problems
 }
 
 type virtualServiceSpec struct {

@@ -2,9 +2,9 @@ package kube
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"unicode"
@@ -13,110 +13,96 @@ import (
 	"github.com/afloat-dev/afloat/internal/config/yamltree"
 )
 
-// A checker collects what types cannot say: fields that contradict each other,
-// and what cannot run here.
-type checker struct {
-	doc      *yamltree.Document
-	problems yamltree.Problems
-}
-
-func (c *checker) fail(at yamltree.Path, message, fix string) {
-	c.problems = append(c.problems, c.doc.ProblemAt(at, message, fix))
-}
-
-func (c *checker) warn(at yamltree.Path, message, fix string) {
-	p := c.doc.ProblemAt(at, message, fix)
-	p.Severity = yamltree.Warning
-	c.problems = append(c.problems, p)
-}
+// A checker adds what only this package knows.
+type checker struct{ meta.Checker }
 
 func (c *checker) deployment(f deploymentFile) {
 	if f.Kind != "" && f.Kind != KindDeployment {
-		c.fail(yamltree.Path{"kind"}, "want "+KindDeployment+", got "+f.Kind, "")
+		c.Fail(yamltree.Path{"kind"}, "want "+KindDeployment+", got "+f.Kind, "")
 	}
 	if f.APIVersion != "" && f.APIVersion != APIVersion {
-		c.fail(yamltree.Path{"apiVersion"}, "this version is not known: "+f.APIVersion, "write "+APIVersion)
+		c.Fail(yamltree.Path{"apiVersion"}, "this version is not known: "+f.APIVersion, "write "+APIVersion)
 	}
-	c.problems = append(c.problems, f.Object.Check(c.doc)...)
+	c.Problems = append(c.Problems, f.Object.Check(c.Doc)...)
 	at, spec := yamltree.Path{"spec"}, f.Spec
-	if spec.Replicas != nil && *spec.Replicas == 0 && c.clean(at.At("replicas")) {
-		c.warn(at.At("replicas"), "with 0 replicas nothing runs", "")
+	if spec.Replicas != nil && *spec.Replicas == 0 && c.Clean(at.At("replicas")) {
+		c.Warn(at.At("replicas"), "with 0 replicas nothing runs", "")
 	}
-	if deadline := or(spec.ProgressDeadlineSeconds, 600); deadline <= spec.MinReadySeconds && c.clean(at.At("progressDeadlineSeconds")) {
-		c.fail(at.At("progressDeadlineSeconds"), fmt.Sprintf("must be more than minReadySeconds, which is %d, got %d", spec.MinReadySeconds, deadline), "")
+	if deadline := or(spec.ProgressDeadlineSeconds, 600); deadline <= spec.MinReadySeconds && c.Clean(at.At("progressDeadlineSeconds")) {
+		c.Fail(at.At("progressDeadlineSeconds"), fmt.Sprintf("must be more than minReadySeconds, which is %d, got %d", spec.MinReadySeconds, deadline), "")
 	}
 	c.strategy(at.At("strategy"), spec.Strategy)
 	template := at.At("template")
-	if _, found := c.doc.Find(template); found {
+	if _, found := c.Doc.Find(template); found {
 		c.selector(at.At("selector"), spec.Selector, spec.Template.Metadata.Labels)
 	}
-	c.problems = append(c.problems, meta.CheckLabels(c.doc, template.At("metadata", "labels"), spec.Template.Metadata.Labels)...)
+	c.Problems = append(c.Problems, meta.CheckLabels(c.Doc, template.At("metadata", "labels"), spec.Template.Metadata.Labels)...)
 	c.pod(template.At("spec"), spec.Template.Spec)
 }
 
 func (c *checker) strategy(at yamltree.Path, s strategy) {
 	if s.Type == "Recreate" {
-		c.fail(at.At("type"), "not supported yet: Recreate would stop all replicas before new ones start", "write RollingUpdate")
+		c.Fail(at.At("type"), "not supported yet: Recreate would stop all replicas before new ones start", "write RollingUpdate")
 		if s.RollingUpdate != nil {
-			c.fail(at.At("rollingUpdate"), "does not go with type Recreate", "remove it")
+			c.Fail(at.At("rollingUpdate"), "does not go with type Recreate", "remove it")
 		}
 		return
 	}
 	r := s.RollingUpdate
-	if r == nil || !c.clean(at) {
+	if r == nil || !c.Clean(at) {
 		return
 	}
 	unavailable, surge := or(r.MaxUnavailable, quarter), or(r.MaxSurge, quarter)
 	if unavailable.Count == 0 && surge.Count == 0 {
-		c.fail(at.At("rollingUpdate"), "maxUnavailable and maxSurge are both 0, so no replica could be replaced", "make one of them 1")
+		c.Fail(at.At("rollingUpdate"), "maxUnavailable and maxSurge are both 0, so no replica could be replaced", "make one of them 1")
 	}
 	if unavailable.Percent && unavailable.Count > 100 {
-		c.fail(at.At("rollingUpdate", "maxUnavailable"), "want at most 100%, got "+unavailable.String(), "")
+		c.Fail(at.At("rollingUpdate", "maxUnavailable"), "want at most 100%, got "+unavailable.String(), "")
 	}
 }
 
 func (c *checker) selector(at yamltree.Path, s labelSelector, labels map[string]string) {
-	if len(s.MatchLabels) == 0 && len(s.MatchExpressions) == 0 && c.clean(at) {
-		c.fail(at, "is empty", "write matchLabels as in template.metadata.labels")
+	if len(s.MatchLabels) == 0 && len(s.MatchExpressions) == 0 && c.Clean(at) {
+		c.Fail(at, "is empty", "write matchLabels as in template.metadata.labels")
 	}
-	for _, key := range sortedKeys(s.MatchLabels) {
+	for _, key := range slices.Sorted(maps.Keys(s.MatchLabels)) {
 		got, present := labels[key]
 		want := s.MatchLabels[key]
 		switch here := at.At("matchLabels", key); {
 		case !present:
-			c.fail(here, "template.metadata.labels has no "+key, fmt.Sprintf("add %s: %s there", key, want))
+			c.Fail(here, "template.metadata.labels has no "+key, fmt.Sprintf("add %s: %s there", key, want))
 		case got != want:
-			c.fail(here, fmt.Sprintf("does not match template.metadata.labels, where it is %q", got), "write the same in both")
+			c.Fail(here, fmt.Sprintf("does not match template.metadata.labels, where it is %q", got), "write the same in both")
 		}
 	}
 	for i, r := range s.MatchExpressions {
 		here := at.At("matchExpressions", i)
 		listed := r.Operator == "In" || r.Operator == "NotIn"
 		switch {
-		case !c.clean(here):
+		case !c.Clean(here):
 		case listed != (len(r.Values) > 0):
-			c.fail(here.At("values"), "In and NotIn want values, Exists and DoesNotExist want none", "")
+			c.Fail(here.At("values"), "In and NotIn want values, Exists and DoesNotExist want none", "")
 		case !r.matches(labels):
-			c.fail(here, r.String()+" does not match template.metadata.labels", "")
+			c.Fail(here, r.String()+" does not match template.metadata.labels", "")
 		}
 	}
 }
 
 func (c *checker) pod(at yamltree.Path, p podSpec) {
 	if p.RestartPolicy != "" && p.RestartPolicy != "Always" {
-		c.fail(at.At("restartPolicy"), "a Deployment always restarts", "write Always")
+		c.Fail(at.At("restartPolicy"), "a Deployment always restarts", "write Always")
 	}
 	containers := at.At("containers")
-	if node, ok := c.doc.Find(containers); ok && node.Kind() == yamltree.List && len(p.Containers) == 0 {
-		c.fail(containers, "want a container", "")
+	if c.EmptyList(containers) {
+		c.Fail(containers, "want a container", "")
 	}
 	if len(p.Containers) > 1 {
-		c.fail(containers.At(1), fmt.Sprintf("there are %d containers, but a replica is one process here", len(p.Containers)), "keep one of them")
+		c.Fail(containers.At(1), fmt.Sprintf("there are %d containers, but a replica is one process here", len(p.Containers)), "keep one of them")
 	}
 	seen := map[string]bool{}
 	for i, container := range p.Containers {
 		if seen[container.Name] {
-			c.fail(containers.At(i, "name"), strconv.Quote(container.Name)+" stands twice", "give each container a name of its own")
+			c.Fail(containers.At(i, "name"), strconv.Quote(container.Name)+" stands twice", "give each container a name of its own")
 		}
 		seen[container.Name] = container.Name != ""
 		c.container(containers.At(i), container)
@@ -125,16 +111,16 @@ func (c *checker) pod(at yamltree.Path, p podSpec) {
 
 func (c *checker) container(at yamltree.Path, k Container) {
 	if k.Name != "" && !meta.IsLabel(k.Name) {
-		c.fail(at.At("name"), strconv.Quote(k.Name)+" is not a valid name", "write at most 63 lower-case letters, digits and '-'")
+		c.Fail(at.At("name"), strconv.Quote(k.Name)+" is not a valid name", "write at most 63 lower-case letters, digits and '-'")
 	}
-	if node, ok := c.doc.Find(at); ok && node.Kind() == yamltree.Map && len(k.Command) == 0 && c.clean(at.At("command")) {
-		c.warn(at, noCommand(k), "add "+at.At("command").String())
+	if node, ok := c.Doc.Find(at); ok && node.Kind() == yamltree.Map && len(k.Command) == 0 && c.Clean(at.At("command")) {
+		c.Warn(at, noCommand(k), "add "+at.At("command").String())
 	}
 	if strings.ContainsFunc(k.Image, blank) {
-		c.fail(at.At("image"), strconv.Quote(k.Image)+" is not the name of an image", "remove blanks")
+		c.Fail(at.At("image"), strconv.Quote(k.Image)+" is not the name of an image", "remove blanks")
 	}
 	if len(k.Command) > 0 && k.Command[0] == "" {
-		c.fail(at.At("command", 0), "is empty", "write the program")
+		c.Fail(at.At("command", 0), "is empty", "write the program")
 	}
 	c.env(at.At("env"), k.Env)
 	c.ports(at.At("ports"), k.Ports)
@@ -143,8 +129,8 @@ func (c *checker) container(at yamltree.Path, k Container) {
 	c.probe(at.At("readinessProbe"), k, k.Readiness)
 	c.probe(at.At("livenessProbe"), k, k.Liveness)
 	here := at.At("lifecycle", "preStop")
-	if stop := k.Lifecycle.PreStop; stop != nil && stop.Exec == nil && c.clean(here) {
-		c.fail(here, "want exec", "")
+	if stop := k.Lifecycle.PreStop; stop != nil && stop.Exec == nil && c.Clean(here) {
+		c.Fail(here, "want exec", "")
 	} else if stop != nil && stop.Exec != nil {
 		c.exec(here.At("exec"), stop.Exec)
 	}
@@ -158,10 +144,10 @@ func (c *checker) env(at yamltree.Path, env []EnvVar) {
 	for i, v := range env {
 		here := at.At(i, "name")
 		if strings.ContainsAny(v.Name, "=\x00") {
-			c.fail(here, strconv.Quote(v.Name)+" is not the name of a variable", "")
+			c.Fail(here, strconv.Quote(v.Name)+" is not the name of a variable", "")
 		}
 		if seen[v.Name] {
-			c.warn(here, strconv.Quote(v.Name)+" stands twice: the later value counts", "keep one of them")
+			c.Warn(here, strconv.Quote(v.Name)+" stands twice: the later value counts", "keep one of them")
 		}
 		seen[v.Name] = v.Name != ""
 	}
@@ -171,13 +157,13 @@ func (c *checker) ports(at yamltree.Path, ports []Port) {
 	names, numbers := map[string]bool{}, map[int]bool{}
 	for i, p := range ports {
 		if fix := kindOfPort(p.Name); p.Name != "" && fix != "" {
-			c.fail(at.At(i, "name"), strconv.Quote(p.Name)+" is not the name of a port", fix)
+			c.Fail(at.At(i, "name"), strconv.Quote(p.Name)+" is not the name of a port", fix)
 		}
 		if names[p.Name] {
-			c.fail(at.At(i, "name"), strconv.Quote(p.Name)+" stands twice", "give each port a name of its own")
+			c.Fail(at.At(i, "name"), strconv.Quote(p.Name)+" stands twice", "give each port a name of its own")
 		}
 		if numbers[p.ContainerPort] {
-			c.warn(at.At(i, "containerPort"), fmt.Sprintf("%d stands twice", p.ContainerPort), "keep one of them")
+			c.Warn(at.At(i, "containerPort"), fmt.Sprintf("%d stands twice", p.ContainerPort), "keep one of them")
 		}
 		names[p.Name], numbers[p.ContainerPort] = p.Name != "", p.ContainerPort != 0
 	}
@@ -200,7 +186,7 @@ func (c *checker) resources(at yamltree.Path, r Resources) {
 		name string
 		of   map[string]Quantity
 	}{{"requests", r.Requests}, {"limits", r.Limits}} {
-		for _, name := range sortedKeys(part.of) {
+		for _, name := range slices.Sorted(maps.Keys(part.of)) {
 			if strings.Contains(name, "/") || strings.HasPrefix(name, "hugepages-") || slices.Contains(known, name) {
 				continue
 			}
@@ -208,34 +194,16 @@ func (c *checker) resources(at yamltree.Path, r Resources) {
 			if near := yamltree.Suggest(name, known); near != "" {
 				fix = "did you mean " + near + "?"
 			}
-			c.fail(at.At(part.name, name), "is not a resource", fix)
+			c.Fail(at.At(part.name, name), "is not a resource", fix)
 		}
 	}
-	for _, name := range sortedKeys(r.Requests) {
+	for _, name := range slices.Sorted(maps.Keys(r.Requests)) {
 		request, limit := r.Requests[name], r.Limits[name]
 		if limit.Text != "" && request.Value > limit.Value {
-			c.fail(at.At("requests", name), fmt.Sprintf("requests %s, more than the limit of %s", request, limit), "")
+			c.Fail(at.At("requests", name), fmt.Sprintf("requests %s, more than the limit of %s", request, limit), "")
 		}
 	}
 	if len(r.Requests)+len(r.Limits) > 0 {
-		c.warn(at, "requests and limits are not enforced on this machine yet", "")
+		c.Warn(at, "requests and limits are not enforced on this machine yet", "")
 	}
-}
-
-// clean tells whether no error was found at a path or below it.
-func (c *checker) clean(at yamltree.Path) bool {
-	prefix := c.doc.ProblemAt(at, "", "").Path
-	return !slices.ContainsFunc(c.problems, func(p yamltree.Problem) bool {
-		rest, below := strings.CutPrefix(p.Path, prefix)
-		return below && p.Severity == yamltree.Error && (rest == "" || rest[0] == '.' || rest[0] == '[')
-	})
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
-	}
-	sort.Strings(keys)
-	return keys
 }

@@ -20,20 +20,20 @@ func (c *checker) probe(at yamltree.Path, k Container, p *Probe) {
 		}
 	}
 	switch {
-	case kinds == 0 && c.clean(at):
-		c.fail(at, "asks nothing", "write one of httpGet, tcpSocket and exec")
+	case kinds == 0 && c.Clean(at):
+		c.Fail(at, "asks nothing", "write one of httpGet, tcpSocket and exec")
 	case kinds > 1:
-		c.fail(at, "want only one of httpGet, tcpSocket and exec", "keep one of them")
+		c.Fail(at, "want only one of httpGet, tcpSocket and exec", "keep one of them")
 	}
 	if get := p.HTTPGet; get != nil {
 		here := at.At("httpGet")
 		c.probePort(here.At("port"), k, get.Port)
 		c.probeHost(here.At("host"), get.Host)
-		if get.Path != "" && !strings.HasPrefix(get.Path, "/") && c.clean(here.At("path")) {
-			c.fail(here.At("path"), strconv.Quote(get.Path)+" does not begin with /", "write /"+get.Path)
+		if get.Path != "" && !strings.HasPrefix(get.Path, "/") && c.Clean(here.At("path")) {
+			c.Fail(here.At("path"), strconv.Quote(get.Path)+" does not begin with /", "write /"+get.Path)
 		}
 		if strings.ContainsFunc(get.Path, blank) {
-			c.fail(here.At("path"), strconv.Quote(get.Path)+" has a blank or a control character", "write it as %20 and the like")
+			c.Fail(here.At("path"), strconv.Quote(get.Path)+" has a blank or a control character", "write it as %20 and the like")
 		}
 	}
 	if tcp := p.TCPSocket; tcp != nil {
@@ -45,16 +45,16 @@ func (c *checker) probe(at yamltree.Path, k Container, p *Probe) {
 	}
 	readiness := at[len(at)-1] == "readinessProbe"
 	if !readiness && p.SuccessThreshold > 1 {
-		c.fail(at.At("successThreshold"), fmt.Sprintf("must be 1 except for readiness, got %d", p.SuccessThreshold), "remove it")
+		c.Fail(at.At("successThreshold"), fmt.Sprintf("must be 1 except for readiness, got %d", p.SuccessThreshold), "remove it")
 	}
 	if readiness && p.TerminationGracePeriodSeconds != nil {
-		c.fail(at.At("terminationGracePeriodSeconds"), "does not go with readiness, which stops nothing", "remove it")
+		c.Fail(at.At("terminationGracePeriodSeconds"), "does not go with readiness, which stops nothing", "remove it")
 	}
 }
 
 // probePort reports a name that no port has.
 func (c *checker) probePort(at yamltree.Path, k Container, port PortRef) {
-	if port.Name == "" || k.Resolve(port) != 0 || !c.clean(at) {
+	if port.Name == "" || k.Resolve(port) != 0 || !c.Clean(at) {
 		return
 	}
 	var names []string
@@ -67,18 +67,18 @@ func (c *checker) probePort(at yamltree.Path, k Container, port PortRef) {
 	if near := yamltree.Suggest(port.Name, names); near != "" {
 		fix = "did you mean " + near + "?"
 	}
-	c.fail(at, "no port of the container is named "+port.Name, fix)
+	c.Fail(at, "no port of the container is named "+port.Name, fix)
 }
 
 // probeHost reports a probe of something other than the replica.
 func (c *checker) probeHost(at yamltree.Path, host string) {
 	if !slices.Contains([]string{"", "localhost", "127.0.0.1", "::1"}, host) {
-		c.fail(at, "not supported yet: only the replica itself is asked", "remove it")
+		c.Fail(at, "not supported yet: only the replica itself is asked", "remove it")
 	}
 }
 
 func (c *checker) exec(at yamltree.Path, e *Exec) {
-	if c.clean(at) && (len(e.Command) == 0 || e.Command[0] == "") {
-		c.fail(at.At("command"), "is empty", "write the program and its arguments")
+	if c.Clean(at) && (len(e.Command) == 0 || e.Command[0] == "") {
+		c.Fail(at.At("command"), "is empty", "write the program and its arguments")
 	}
 }

@@ -76,7 +76,8 @@ func (c Container) PreStopCommand() []string {
 }
 
 // DeclaredPorts returns every port that the container declares or a probe asks,
-// each once, in the order of the document. The first is the replica's main port.
+// each once: first ports, then those of readiness, liveness and startup. The
+// first is the replica's main port.
 func (c Container) DeclaredPorts() []int {
 	var out []int
 	add := func(port int) {

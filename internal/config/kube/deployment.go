@@ -65,9 +65,9 @@ type RollingUpdate struct {
 // [Deployment.Runnable].
 func ReadDeployment(doc *yamltree.Document) (Deployment, yamltree.Problems) {
 	var file deploymentFile
-	c := &checker{doc: doc, problems: doc.Decode(&file, yamltree.Options{Verbatim: true})}
+	c := &checker{meta.Checker{Doc: doc, Problems: doc.Decode(&file, yamltree.Options{Verbatim: true})}}
 	c.deployment(file)
-	return file.deployment(), c.problems
+	return file.deployment(), c.Problems
 }
 
 type deploymentFile struct {

@@ -1,26 +1,13 @@
 package kube
 
-import "github.com/afloat-dev/afloat/internal/config/yamltree"
+import (
+	"github.com/afloat-dev/afloat/internal/config/kube/meta"
+	"github.com/afloat-dev/afloat/internal/config/yamltree"
+)
 
 // The fields of the Kubernetes API that the structs do not hold, so that they
 // are told apart from typing mistakes. Source: kubernetes/api, apps/v1/types.go
 // and core/v1/types.go.
-
-// refused is a field that cannot be ignored: word says what would be lost.
-func refused(word string) yamltree.Note {
-	return yamltree.Note{Severity: yamltree.Error, Word: "not supported yet: " + word, Fix: "remove it"}
-}
-
-// ignored is a field without effect here: word says why that is harmless.
-func ignored(word string) yamltree.Note {
-	return yamltree.Note{Severity: yamltree.Warning, Word: "ignored: " + word}
-}
-
-// unless makes a note silent for values that change nothing.
-func unless(note yamltree.Note, neutral ...string) yamltree.Note {
-	note.Neutral = neutral
-	return note
-}
 
 const (
 	oneMachine  = "every replica runs on this machine"
@@ -32,74 +19,74 @@ const (
 
 func (deploymentSpec) YAMLNotes() map[string]yamltree.Note {
 	return map[string]yamltree.Note{
-		"revisionHistoryLimit": ignored("the last good revision alone is kept"),
-		"paused":               unless(refused("a rollout is not paused by its document"), "false"),
+		"revisionHistoryLimit": meta.Ignored("the last good revision alone is kept"),
+		"paused":               meta.Unless(meta.Refused("a rollout is not paused by its document"), "false"),
 	}
 }
 
 func (podMetadata) YAMLNotes() map[string]yamltree.Note {
-	notes := map[string]yamltree.Note{"creationTimestamp": ignored("a cluster sets it")}
+	notes := map[string]yamltree.Note{"creationTimestamp": meta.Ignored("a cluster sets it")}
 	for _, name := range []string{"name", "generateName", "namespace", "finalizers", "ownerReferences"} {
-		notes[name] = ignored("replicas are named after the Deployment")
+		notes[name] = meta.Ignored("replicas are named after the Deployment")
 	}
 	return notes
 }
 
 func (podSpec) YAMLNotes() map[string]yamltree.Note {
 	notes := map[string]yamltree.Note{
-		"volumes":               refused("nothing is mounted"),
-		"initContainers":        refused("nothing runs before the container"),
-		"ephemeralContainers":   refused(noContainer),
-		"activeDeadlineSeconds": refused("replicas may run for ever"),
-		"shareProcessNamespace": unless(refused(noContainer), "false"),
-		"hostAliases":           refused("/etc/hosts stays as it is"),
-		"dnsConfig":             refused("names are resolved as on this machine"),
-		"readinessGates":        refused("readiness comes from the probe alone"),
-		"schedulingGates":       refused("nothing holds a start back"),
-		"resourceClaims":        refused("no devices are handed out"),
-		"evictionResponders":    refused("replicas are not evicted"),
-		"dnsPolicy":             ignored("names are resolved as on this machine"),
-		"hostname":              ignored("replicas have this machine's name"),
-		"subdomain":             ignored("replicas have this machine's name"),
-		"hostnameOverride":      ignored("replicas have this machine's name"),
-		"setHostnameAsFQDN":     unless(ignored("replicas have this machine's name"), "false"),
-		"hostNetwork":           unless(ignored("replicas always use this machine's network"), "true"),
-		"hostPID":               unless(ignored("replicas always see this machine's processes"), "true"),
-		"hostIPC":               unless(ignored("replicas always share this machine's IPC"), "true"),
-		"hostUsers":             unless(ignored(ownUser), "true"),
-		"securityContext":       ignored(ownUser),
-		"imagePullSecrets":      ignored(noImage),
-		"resources":             ignored("requests and limits are not enforced on this machine yet"),
-		"enableServiceLinks":    ignored("services are not announced in the environment"),
-		"runtimeClassName":      ignored(noContainer),
-		"overhead":              ignored(noContainer),
-		"os":                    ignored(oneMachine),
+		"volumes":               meta.Refused("nothing is mounted"),
+		"initContainers":        meta.Refused("nothing runs before the container"),
+		"ephemeralContainers":   meta.Refused(noContainer),
+		"activeDeadlineSeconds": meta.Refused("replicas may run for ever"),
+		"shareProcessNamespace": meta.Unless(meta.Refused(noContainer), "false"),
+		"hostAliases":           meta.Refused("/etc/hosts stays as it is"),
+		"dnsConfig":             meta.Refused("names are resolved as on this machine"),
+		"readinessGates":        meta.Refused("readiness comes from the probe alone"),
+		"schedulingGates":       meta.Refused("nothing holds a start back"),
+		"resourceClaims":        meta.Refused("no devices are handed out"),
+		"evictionResponders":    meta.Refused("replicas are not evicted"),
+		"dnsPolicy":             meta.Ignored("names are resolved as on this machine"),
+		"hostname":              meta.Ignored("replicas have this machine's name"),
+		"subdomain":             meta.Ignored("replicas have this machine's name"),
+		"hostnameOverride":      meta.Ignored("replicas have this machine's name"),
+		"setHostnameAsFQDN":     meta.Unless(meta.Ignored("replicas have this machine's name"), "false"),
+		"hostNetwork":           meta.Unless(meta.Ignored("replicas always use this machine's network"), "true"),
+		"hostPID":               meta.Unless(meta.Ignored("replicas always see this machine's processes"), "true"),
+		"hostIPC":               meta.Unless(meta.Ignored("replicas always share this machine's IPC"), "true"),
+		"hostUsers":             meta.Unless(meta.Ignored(ownUser), "true"),
+		"securityContext":       meta.Ignored(ownUser),
+		"imagePullSecrets":      meta.Ignored(noImage),
+		"resources":             meta.Ignored("requests and limits are not enforced on this machine yet"),
+		"enableServiceLinks":    meta.Ignored("services are not announced in the environment"),
+		"runtimeClassName":      meta.Ignored(noContainer),
+		"overhead":              meta.Ignored(noContainer),
+		"os":                    meta.Ignored(oneMachine),
 	}
 	for _, name := range []string{"serviceAccountName", "serviceAccount", "automountServiceAccountToken"} {
-		notes[name] = ignored(noAccount)
+		notes[name] = meta.Ignored(noAccount)
 	}
 	for _, name := range []string{"nodeSelector", "nodeName", "affinity", "schedulerName", "tolerations", "priorityClassName", "priority",
 		"preemptionPolicy", "topologySpreadConstraints", "workloadRef", "schedulingGroup"} {
-		notes[name] = ignored(oneMachine)
+		notes[name] = meta.Ignored(oneMachine)
 	}
 	return notes
 }
 
 func (Container) YAMLNotes() map[string]yamltree.Note {
 	return map[string]yamltree.Note{
-		"envFrom":                  refused("there are no ConfigMaps and Secrets"),
-		"volumeMounts":             refused("nothing is mounted"),
-		"volumeDevices":            refused("nothing is mounted"),
-		"restartPolicy":            unless(refused("a replica is always restarted"), "Always"),
-		"restartPolicyRules":       refused("a replica is always restarted"),
-		"resizePolicy":             ignored("requests and limits are not enforced on this machine yet"),
-		"terminationMessagePath":   ignored("the last words of a replica are in its log"),
-		"terminationMessagePolicy": ignored("the last words of a replica are in its log"),
-		"imagePullPolicy":          ignored(noImage),
-		"securityContext":          ignored(ownUser),
-		"stdin":                    unless(refused("replicas have no standard input"), "false"),
-		"stdinOnce":                unless(refused("replicas have no standard input"), "false"),
-		"tty":                      unless(refused("replicas have no terminal"), "false"),
+		"envFrom":                  meta.Refused("there are no ConfigMaps and Secrets"),
+		"volumeMounts":             meta.Refused("nothing is mounted"),
+		"volumeDevices":            meta.Refused("nothing is mounted"),
+		"restartPolicy":            meta.Unless(meta.Refused("a replica is always restarted"), "Always"),
+		"restartPolicyRules":       meta.Refused("a replica is always restarted"),
+		"resizePolicy":             meta.Ignored("requests and limits are not enforced on this machine yet"),
+		"terminationMessagePath":   meta.Ignored("the last words of a replica are in its log"),
+		"terminationMessagePolicy": meta.Ignored("the last words of a replica are in its log"),
+		"imagePullPolicy":          meta.Ignored(noImage),
+		"securityContext":          meta.Ignored(ownUser),
+		"stdin":                    meta.Unless(meta.Refused("replicas have no standard input"), "false"),
+		"stdinOnce":                meta.Unless(meta.Refused("replicas have no standard input"), "false"),
+		"tty":                      meta.Unless(meta.Refused("replicas have no terminal"), "false"),
 	}
 }
 
@@ -111,20 +98,20 @@ func (EnvVar) YAMLNotes() map[string]yamltree.Note {
 
 func (Port) YAMLNotes() map[string]yamltree.Note {
 	return map[string]yamltree.Note{
-		"protocol": unless(refused("only TCP ports are handed out"), "TCP"),
-		"hostPort": ignored("each replica is handed a port of its own"),
-		"hostIP":   ignored("replicas serve on loopback"),
+		"protocol": meta.Unless(meta.Refused("only TCP ports are handed out"), "TCP"),
+		"hostPort": meta.Ignored("each replica is handed a port of its own"),
+		"hostIP":   meta.Ignored("replicas serve on loopback"),
 	}
 }
 
 func (Resources) YAMLNotes() map[string]yamltree.Note {
-	return map[string]yamltree.Note{"claims": refused("no devices are handed out")}
+	return map[string]yamltree.Note{"claims": meta.Refused("no devices are handed out")}
 }
 
 func (Lifecycle) YAMLNotes() map[string]yamltree.Note {
 	return map[string]yamltree.Note{
-		"postStart":  refused("nothing runs after a start"),
-		"stopSignal": unless(refused("replicas are stopped by SIGTERM"), "SIGTERM"),
+		"postStart":  meta.Refused("nothing runs after a start"),
+		"stopSignal": meta.Unless(meta.Refused("replicas are stopped by SIGTERM"), "SIGTERM"),
 	}
 }
 
@@ -143,5 +130,5 @@ func (Probe) YAMLNotes() map[string]yamltree.Note {
 }
 
 func (HTTPGet) YAMLNotes() map[string]yamltree.Note {
-	return map[string]yamltree.Note{"protocol": refused("probes speak HTTP/1.1")}
+	return map[string]yamltree.Note{"protocol": meta.Refused("probes speak HTTP/1.1")}
 }

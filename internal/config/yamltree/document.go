@@ -3,6 +3,7 @@ package yamltree
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -180,10 +181,8 @@ func (n *Node) step(step string) *Node {
 	if n.kind != List {
 		return n.Field(step)
 	}
-	for _, e := range n.entries {
-		if fmt.Sprint(e.index) == step {
-			return e
-		}
+	if i, err := strconv.Atoi(step); err == nil && i >= 0 && i < len(n.entries) {
+		return n.entries[i]
 	}
 	return nil
 }
