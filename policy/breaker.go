@@ -191,21 +191,25 @@ func (p *BreakerPermit) Done(class Class) {
 // count records a result of a closed or ramping era and opens the breaker when
 // it is one too many.
 func (b *Breaker) count(e *era, start time.Duration, class Class) {
-	c, t := b.config.Load(), now()
-	failed := class == Failure
-	slow := start > 0 && c.SlowCallDuration > 0 && t-start >= c.SlowCallDuration
-	w := e.window.Load()
-	w.add(t, failed, slow)
-	if !failed && e.consecutive.Load() != 0 {
-		e.consecutive.Store(0)
-	}
+	c, failed := b.config.Load(), class == Failure
 	var why string
 	if failed {
 		n := e.consecutive.Add(1)
 		if c.ConsecutiveFailures > 0 && n >= int64(c.ConsecutiveFailures) {
 			why = fmt.Sprintf("%d failures in a row", n)
 		}
+	} else if e.consecutive.Load() != 0 {
+		e.consecutive.Store(0)
 	}
+	if c.FailureRate < 0 && c.SlowCallDuration == 0 {
+		if why != "" {
+			b.open(e, now(), why)
+		}
+		return // no rate counts: neither the clock nor the window is needed
+	}
+	t, w := now(), e.window.Load()
+	slow := start > 0 && c.SlowCallDuration > 0 && t-start >= c.SlowCallDuration
+	w.add(t, failed, slow)
 	if why == "" && (failed || slow) {
 		why = c.tooMany(w.sum(t))
 	}

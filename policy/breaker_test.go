@@ -30,7 +30,7 @@ func wantState(t testing.TB, b *Breaker, want BreakerState) {
 	}
 }
 
-// open makes a breaker open by failures and waits until it may half-open.
+// trip makes the breaker open, by failures.
 func trip(t testing.TB, b *Breaker) {
 	t.Helper()
 	for range 1000 {
@@ -43,7 +43,7 @@ func trip(t testing.TB, b *Breaker) {
 	wantState(t, b, BreakerOpen)
 }
 
-// waitOpen sleeps through the open period, spread included.
+// waitOpen sleeps until the breaker lets a probe through.
 func waitOpen(b *Breaker) { time.Sleep(b.Status().RetryAfter) }
 
 func times(n int, class Class) []Class { return slices.Repeat([]Class{class}, n) }
@@ -149,7 +149,7 @@ func TestBreakerWindowForgets(t *testing.T) {
 
 func TestBreakerTripsOnSlowCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := mustBreaker(t, BreakerConfig{SlowCallDuration: time.Second, SlowCallRate: 0.8, MinimumCalls: 10, Window: time.Minute})
+		b := mustBreaker(t, BreakerConfig{FailureRate: -1, SlowCallDuration: time.Second, SlowCallRate: 0.8, MinimumCalls: 10, Window: time.Minute})
 		call := func(d time.Duration) {
 			p, err := b.Allow()
 			if err != nil {

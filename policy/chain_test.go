@@ -212,6 +212,27 @@ func TestCallersCancelIsIgnored(t *testing.T) {
 	}
 }
 
+func TestPanicAndGoexitReturnEveryPermit(t *testing.T) {
+	for name, fn := range map[string]func(context.Context) (int, error){"panic": panicking, "Goexit": goexit} {
+		t.Run(name, func(t *testing.T) {
+			bulkhead, err := NewBulkhead(BulkheadConfig{MaxConcurrent: 1})
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := mustBreaker(t, BreakerConfig{ConsecutiveFailures: 3})
+			p := Chain(mustRetry(t, plain(5)), b, bulkhead)
+			for range 2 {
+				onGoroutine(func() { _, _ = Do(t.Context(), p, fn) })
+				onGoroutine(func() { _, _, _ = Open(t.Context(), p, fn, nil) })
+				if v, err := Do(t.Context(), p, working); v != 42 || err != nil {
+					t.Fatalf("then: got %v, %v", v, err)
+				}
+			}
+			wantState(t, b, BreakerClosed)
+		})
+	}
+}
+
 // onGoroutine runs f on a goroutine of its own and waits for its end, however
 // it comes.
 func onGoroutine(f func()) {

@@ -144,6 +144,7 @@ func TestDiscardClosesOnceAndReturnsPermitsThoughTheCloserPanics(t *testing.T) {
 			defer func() { _ = recover() }()
 			r.Discard()
 		}()
+		p.want(t, 0, Success)
 		r.Discard()
 		return Result{Err: errBoom, Class: Failure}
 	})
@@ -160,6 +161,7 @@ func TestAtEndOfACallThatIsOverRunsAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	ending.Abandon()
+	ending.End(nil)
 	var got []Class
 	Result{ending: ending}.AtEnd(func(c Class) { got = append(got, c) })
 	Result{Class: Shed}.AtEnd(func(c Class) { got = append(got, c) })

@@ -192,6 +192,36 @@ func TestHedgeStopsWithItsCaller(t *testing.T) {
 	})
 }
 
+func TestHedgeStartsNothingForACallerThatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(150*time.Millisecond, cancel)
+		defer afterLosers()
+		if v, err := Do(ctx, mustHedge(t, unbounded(5)), inTries(deaf(time.Second), deaf(time.Second))); v != 42 || err != nil {
+			t.Errorf("got %v, %v", v, err)
+		}
+	})
+}
+
+func TestHedgeClosesAFailureThatASuccessReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		failed, good := new(closable), new(closable)
+		chain := Chain(mustHedge(t, unbounded(1))).Classified(func(_ context.Context, v any, _ error) (Class, time.Duration) {
+			if v == failed {
+				return Failure, 0
+			}
+			return Success, 0
+		})
+		v, err := Do(t.Context(), chain, inTries(
+			func(context.Context) (*closable, error) { time.Sleep(150 * time.Millisecond); return failed, nil },
+			func(context.Context) (*closable, error) { time.Sleep(100 * time.Millisecond); return good, nil },
+		))
+		if v != good || err != nil || failed.closed != 1 || good.closed != 0 {
+			t.Errorf("got %v, %v; closed %d and %d times", v, err, failed.closed, good.closed)
+		}
+	})
+}
+
 func TestLosersCancellationIsNobodysFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mustBreaker(t, BreakerConfig{ConsecutiveFailures: 1})

@@ -114,6 +114,33 @@ func TestTimeoutGivesWayToTheCallersOwnDeadline(t *testing.T) {
 	}
 }
 
+func TestDetachedTimeoutKeepsTheCallersDeadlineThoughTheFunctionIsDeaf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err := Do(ctx, mustTimeout(t, TimeoutConfig{Timeout: time.Minute, Detached: true}), deaf(5*time.Second))
+		if took := time.Since(start); took != time.Second || !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, ErrTimeout) {
+			t.Errorf("got %v after %v", err, took)
+		}
+		time.Sleep(5 * time.Second)
+	})
+}
+
+func TestWaitThatATimeoutCutShortIsAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		queue := policyFunc(func(ctx context.Context, _ Next) Result {
+			<-ctx.Done()
+			return rejection(ctx, ctx.Err())
+		})
+		b := mustBreaker(t, BreakerConfig{ConsecutiveFailures: 1})
+		if _, err := Do(t.Context(), Chain(b, mustTimeout(t, TimeoutConfig{}), queue), working); !errors.Is(err, ErrTimeout) {
+			t.Errorf("got %v", err)
+		}
+		wantState(t, b, BreakerOpen)
+	})
+}
+
 func TestTimeoutIgnoresTheCallersCancel(t *testing.T) {
 	for _, detached := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {

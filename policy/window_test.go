@@ -43,7 +43,7 @@ func TestWindowAcceptsClockReadingsOutOfOrder(t *testing.T) {
 
 func TestWindowStartsOverAfterALongRest(t *testing.T) {
 	w := newWindow(10 * time.Millisecond)
-	for _, at := range []time.Duration{time.Hour, 3 * time.Hour, 8 * time.Hour, 24 * time.Hour} {
+	for _, at := range []time.Duration{time.Hour, 3 * time.Hour, 6 * time.Hour, 14 * time.Hour, 24 * time.Hour} {
 		w.add(at, true, false)
 		if got, want := w.sum(at), (tally{1, 1, 0}); got != want {
 			t.Errorf("at %v: got %+v, want %+v", at, got, want)
