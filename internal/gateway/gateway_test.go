@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 )
 
 // start runs a gateway with the configuration until the test ends, and returns
@@ -86,4 +87,23 @@ func TestRetryGoesToAnotherEndpoint(t *testing.T) {
 			t.Fatalf("got %d %q", res.StatusCode, body)
 		}
 	}
+}
+
+// oneService routes everything to one service.
+func oneService(s ServiceConfig) *Config {
+	return &Config{
+		Services: map[string]ServiceConfig{"web": s},
+		Routes:   []RouteConfig{{To: []DestinationConfig{{Service: "web"}}}},
+	}
+}
+
+// eventually waits for something that other goroutines do.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+		if ok() {
+			return
+		}
+	}
+	t.Fatalf("not within 10 s: %s", what)
 }
