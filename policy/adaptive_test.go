@@ -115,6 +115,24 @@ func TestAdaptiveDropsWhatCannotBeServedInTime(t *testing.T) {
 	})
 }
 
+// TestAdaptiveQueueTurnsAwayTheExpired has timers that are late, as those of a
+// process are that was stopped for a while.
+func TestAdaptiveQueueTurnsAwayTheExpired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAdaptive(t, one)
+		held, _ := a.Acquire(t.Context())
+		expired, fresh := newWaiter(), newWaiter()
+		expired.since, expired.until, fresh.since = now(), now()+time.Millisecond, now()
+		a.gate.join(expired, 2)
+		a.gate.join(fresh, 2)
+		time.Sleep(2 * time.Millisecond)
+		held.Done(Success)
+		if <-expired.verdict || !<-fresh.verdict {
+			t.Error("a call was let in that could not be served in time")
+		}
+	})
+}
+
 func TestAdaptiveDisabledAdmitsAll(t *testing.T) {
 	a := newAdaptive(t, AdaptiveConfig{Disabled: true, Min: 1, Max: 1, Initial: 1})
 	var permits [5]AdaptivePermit

@@ -126,8 +126,13 @@ func (l *RateLimit) reject(t, after time.Duration) error {
 	return &Rejected{Policy: "ratelimit", Reason: ErrLimited, RetryAfter: after}
 }
 
-// waitingMax bounds how many calls may be in Wait.
-const waitingMax = 10_000
+const (
+	// waitingMax bounds how many calls may be in Wait.
+	waitingMax = 10_000
+	// waitLook is how often the first of them looks whether Set has shortened
+	// its wait.
+	waitLook = time.Second
+)
 
 // Wait waits, in the order of arrival, until one call is admitted. A wait that
 // would outlast the context's deadline is refused at once with a [Rejected]
@@ -161,7 +166,7 @@ func (l *RateLimit) Wait(ctx context.Context) error {
 		case outlasts(ctx, wait):
 			return &Rejected{Policy: "ratelimit", Reason: ErrDeadline, RetryAfter: wait}
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := sleep(ctx, min(wait, waitLook)); err != nil {
 			return err
 		}
 	}
