@@ -192,6 +192,7 @@ func TestRateLimitWaitPacesItsCallersInOrder(t *testing.T) {
 				t.Errorf("%s: overtook those who wait: %v", algorithm, err)
 			}
 			time.Sleep(10 * time.Second)
+			synctest.Wait()
 			ms := time.Millisecond
 			want := []time.Duration{500 * ms, 1000 * ms, 1500 * ms, 2000 * ms}
 			if algorithm == SlidingWindow {
