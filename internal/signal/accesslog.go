@@ -17,8 +17,8 @@ import (
 
 // AccessLogConfig says what an [AccessLog] writes.
 type AccessLogConfig struct {
-	// Sample is the share of requests that are logged, between 0 and 1; those
-	// that failed are always logged. Default 1.
+	// Sample is the share of requests that are logged, up to 1; those that
+	// failed are always logged. Default 1; negative logs failures alone.
 	Sample float64
 	// QueueBytes bounds the lines that wait to be written. Default 1 MiB.
 	QueueBytes int
@@ -59,7 +59,7 @@ const kickBytes = 64 << 10
 
 // NewAccessLog starts to log to out, until Close.
 func NewAccessLog(out io.Writer, c AccessLogConfig) *AccessLog {
-	if c.Sample <= 0 {
+	if c.Sample == 0 {
 		c.Sample = 1
 	}
 	if c.QueueBytes <= 0 {

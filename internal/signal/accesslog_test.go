@@ -124,6 +124,15 @@ func TestAccessLogSamplesSuccessesAlone(t *testing.T) {
 	}
 }
 
+func TestAccessLogOfFailuresAlone(t *testing.T) {
+	failed := record()
+	failed.Status, failed.Reason = 429, gateway.ReasonRateLimited
+	got := logged(t, signal.AccessLogConfig{Sample: -1}, record(), failed, record())
+	if strings.Count(got, "\n") != 1 || !strings.Contains(got, `"reason":"rate_limited"`) {
+		t.Errorf("logged %s", got)
+	}
+}
+
 // gate is a writer that stands still until it is opened.
 type gate struct {
 	open    chan struct{}

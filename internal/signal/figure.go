@@ -10,7 +10,10 @@ import (
 
 // rateFigure is a number a second: "0", "3.4", "12,345".
 func rateFigure(v float64) string {
-	if v > 0 && v < 10 {
+	if v > 0 && v < 0.05 {
+		return "<0.1"
+	}
+	if v > 0 && v < 9.95 {
 		return strconv.FormatFloat(v, 'f', 1, 64)
 	}
 	return grouped(int64(math.Round(v)))

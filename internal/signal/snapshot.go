@@ -47,7 +47,8 @@ type History struct {
 }
 
 // Snapshot returns the golden signals of the last seconds, at most five
-// minutes: first the sum of all services, then each by name.
+// minutes: first the sum of all services, then each by name. Requests that no
+// route took have no service; they are part of the sum alone.
 func (w *Window) Snapshot(last time.Duration) []ServiceSignals {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -68,7 +69,9 @@ func (w *Window) Snapshot(last time.Duration) []ServiceSignals {
 		}
 		allCells = append(allCells, cells...)
 		signals.finish(cells)
-		each = append(each, signals)
+		if s.name != "" {
+			each = append(each, signals)
+		}
 		all.Failed += signals.Failed
 		all.InFlight += signals.InFlight
 		all.Limit += signals.Limit
@@ -104,6 +107,9 @@ func (w *Window) Histories(last time.Duration) []History {
 		all.Seconds = w.slots[at].took.Seconds()
 		all.finish(allCells)
 		histories[0].push(w.slots[at].end, all)
+	}
+	if len(services) > 0 && services[0].name == "" {
+		histories = slices.Delete(histories, 1, 2)
 	}
 	return histories
 }

@@ -120,6 +120,24 @@ func TestTerminalRestoresAfterAPanic(t *testing.T) {
 	}
 }
 
+// A terminal stands still when somebody presses Ctrl-S.
+func TestTerminalDoesNotWaitForOneThatStandsStill(t *testing.T) {
+	t.Setenv("TERM", "xterm")
+	master, tty := openTerminal(t, 200, 60)
+	ctx, cancel := context.WithCancel(t.Context())
+	frames := 0
+	term := signal.NewTerminal(signal.TerminalConfig{Out: tty, Interval: time.Millisecond, View: func() signal.View {
+		if frames++; frames == 100 { // about 700 kB, more than a terminal takes unread
+			cancel()
+		}
+		return crowded()
+	}})
+	if err := term.Serve(ctx); err != nil { // returns although nobody reads
+		t.Error(err)
+	}
+	go io.Copy(io.Discard, master) //nolint:errcheck // lets the last write end
+}
+
 func TestTerminalHonoursNoColor(t *testing.T) {
 	t.Setenv("NO_COLOR", "1")
 	t.Setenv("TERM", "xterm")

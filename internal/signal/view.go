@@ -87,9 +87,6 @@ func (s Source) View() View {
 	if s.Replicas != nil {
 		v.addReplicas(s.Replicas())
 	}
-	// What no route leads to, such as a request for an unknown host, has no
-	// service; it is part of All.
-	v.Services = slices.DeleteFunc(v.Services, func(s ServiceView) bool { return s.Signals.Service == "" })
 	slices.SortFunc(v.Services, func(a, b ServiceView) int { return strings.Compare(a.Signals.Service, b.Signals.Service) })
 	if s.Events != nil {
 		v.Events = s.Events.Recent(viewEvents)

@@ -107,6 +107,24 @@ func TestWindowShowsFaultAndHealing(t *testing.T) {
 	})
 }
 
+func TestWindowCountsWhatNoRouteTookInTheSumAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := signal.NewWindow(nil)
+		serve(t, w)
+		ask(w, "", 5, time.Millisecond, 404)
+		ask(w, "cart", 1, time.Millisecond, 200)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		signals, histories := w.Snapshot(time.Second), w.Histories(time.Second)
+		if len(signals) != 2 || signals[0].Requests != 6 || signals[1].Service != "cart" {
+			t.Errorf("signals %+v", signals)
+		}
+		if len(histories) != 2 || histories[0].Rate[0] != 6 || histories[1].Service != "cart" {
+			t.Errorf("histories %+v", histories)
+		}
+	})
+}
+
 func TestWindowForgetsWhatIsTooOld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := signal.NewWindow(gatewayStatus)
