@@ -14,8 +14,8 @@ import (
 )
 
 // Each library is measured as its permits alone, where it has them, and as the
-// call of a function (do). Afloat's breaker always judges by consecutive
-// failures and by the rate in a window both.
+// call of a function (do). In a window, Afloat's breaker judges by the failures
+// in a row too.
 
 func breakerConsecutive(tb testing.TB) []arm {
 	fs := circuitbreaker.NewBuilder[*reply]().WithFailureThreshold(5).Build()

@@ -16,7 +16,7 @@ func bulkheads(tb testing.TB) []arm { return bulkheadsOf(tb, 0) }
 
 // bulkheadsFull have one place, which is taken.
 func bulkheadsFull(tb testing.TB) []arm {
-	return bulkheadsOf(tb, 1)[:4] // the last, eapache's, would wait
+	return bulkheadsOf(tb, 1)[:5] // the last, eapache's, would wait
 }
 
 func bulkheadsOf(tb testing.TB, taken int) []arm {
