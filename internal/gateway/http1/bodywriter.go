@@ -48,9 +48,6 @@ func (w *writer) writeChunked(p []byte) {
 // openChunk makes sure that a chunk is open, with room for at least a byte and
 // the CRLF after it.
 func (w *writer) openChunk() bool {
-	if w.chunk >= 0 && !w.fits(1+len(crlf)) && len(w.out.bytes) == blockLarge {
-		w.Flush()
-	}
 	if !w.space(len(chunkLine) + 1 + len(crlf)) {
 		return false
 	}

@@ -216,11 +216,27 @@ func TestRequestsMayArriveTogether(t *testing.T) {
 					t.Fatalf("in steps of %d: got %q, %v, want %q", step, got, err, want)
 				}
 				c.Release()
+				if c.in != nil && len(c.in.bytes) > blockSmall {
+					t.Fatal("small requests need a large block")
+				}
 			}
 		}
 		if err := c.Await(); err != io.EOF {
 			t.Fatalf("got %v, want io.EOF", err)
 		}
+	}
+}
+
+func TestNothingIsReadAfterRefusal(t *testing.T) {
+	c := NewConn(newFeed(getWith("X Y: a")+getWith(), wholly), nil)
+	var r Request
+	for range 2 {
+		if got := refusal(t, c.ReadRequest(&r)); got != 400 {
+			t.Errorf("got %d", got)
+		}
+	}
+	if err := c.Await(); refusal(t, err) != 400 || c.Alive() {
+		t.Error("the connection lives on")
 	}
 }
 

@@ -175,8 +175,9 @@ func TestRelayTellsWhichSideFailed(t *testing.T) {
 	}
 
 	for _, length := range []int64{2, 4} {
-		if _, _, err = relay(t, chunked("3\r\nabc\r\n0\r\n\r\n"), wholly, Framing{Length: length}); !errors.As(err, &writeErr) {
-			t.Errorf("body of 3 bytes announced as %d: got %v", length, err)
+		to, n, err := relay(t, chunked("2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"), wholly, Framing{Length: length})
+		if !errors.As(err, &writeErr) || n > length || to.written.Len() > len("HEAD\r\n\r\n")+int(length) {
+			t.Errorf("body of 3 bytes announced as %d: got %d, %v, wrote %q", length, n, err, to.written.String())
 		}
 	}
 
@@ -228,6 +229,35 @@ func TestRelayBlamesTheSideThatStalls(t *testing.T) {
 	})
 }
 
+// A restless connection sets its own deadline before each read, as a gateway's
+// may, and leaves it behind.
+type restless struct{ *net.TCPConn }
+
+func (r restless) Transparent() {}
+
+func (r restless) Read(p []byte) (int, error) {
+	r.SetReadDeadline(time.Now().Add(20 * time.Second))
+	return r.TCPConn.Read(p)
+}
+
+// TestRelayForgivesPassedDeadline is what a receiver does that took longer than
+// the sender may be silent: the deadline of the last read is behind us, and the
+// sender not to blame.
+func TestRelayForgivesPassedDeadline(t *testing.T) {
+	client, front := tcpPair(t)
+	src, dst := NewConn(restless{front.(*net.TCPConn)}, nil), NewConn(newFeed("", 1), nil)
+	send(t, client, getWith("Content-Length: 5")+"ab")
+	var r Request
+	if err := src.ReadRequest(&r); err != nil {
+		t.Fatal(err)
+	}
+	src.SetReadDeadline(time.Unix(1, 0))
+	send(t, client, "cde")
+	if n, err := src.Body().Relay(dst, r.Framing); n != 5 || err != nil {
+		t.Errorf("got %d, %v", n, err)
+	}
+}
+
 // TestHeadOutlivesItsBody reads a body that needs several blocks, and then looks
 // at the head's views.
 func TestHeadOutlivesItsBody(t *testing.T) {
@@ -240,6 +270,9 @@ func TestHeadOutlivesItsBody(t *testing.T) {
 		}
 		if _, err := io.Copy(io.Discard, c.Body()); err != nil {
 			t.Fatal(err)
+		}
+		for _, size := range []int{blockSmall, blockSmall, blockLarge, blockLarge} {
+			clear(newBlock(size).bytes) // overwrites what was given back too early
 		}
 		if string(r.Get("x")) != value || string(r.Path) != "/" || string(r.Host) != "h" {
 			t.Errorf("field of %d bytes: views changed while the body was read", fieldBytes)

@@ -215,6 +215,7 @@ var refusedRequests = []struct {
 	{"chunk data longer than its size", 400, chunked("1\r\nab\r\n0\r\n\r\n")},
 	{"chunk data ended by bare LF", 400, chunked("1\r\na\n0\r\n\r\n")},
 	{"chunk data ended by bare CR", 400, chunked("1\r\na\r0\r\n\r\n")},
+	{"chunk data ended by another byte and LF", 400, chunked("1\r\naX\n0\r\n\r\n")},
 	{"chunk data not ended", 400, chunked("1\r\na0\r\n\r\n")},
 	{"chunks with too little data", 400, chunked(strings.Repeat("1;"+strings.Repeat("x", 200)+"\r\na\r\n", 100) + "0\r\n\r\n")},
 	{"last chunk with bare LF", 400, chunked("0\n\n")},
