@@ -87,7 +87,7 @@ func (s *source) parse(text string) (trees []ast.Node, problems Problems) {
 			problems = s.one(1, 1, "cannot be read as YAML")
 		}
 	}()
-	tokens := lexer.Tokenize(text)
+	tokens := joinPlain(lexer.Tokenize(text))
 	if problems := s.checkTokens(tokens); problems != nil {
 		return nil, problems
 	}

@@ -37,6 +37,10 @@ func (d *Decoder) scalar(n *Node, v reflect.Value, b bounds) {
 }
 
 func (d *Decoder) string(n *Node, v reflect.Value) {
+	if own, ok := v.Interface().(Enumerated); ok && n.kind != String && n.kind.Scalar() && !n.substituted {
+		d.Want(n, oneOf(own.Enum()), "")
+		return
+	}
 	if n.kind != String && !(n.substituted && n.kind.Scalar()) {
 		fix := ""
 		if n.kind.Scalar() {
