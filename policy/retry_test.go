@@ -45,6 +45,10 @@ func TestRetryJoinsEveryTrysError(t *testing.T) {
 				t.Errorf("%v is not in %v", want, err)
 			}
 		}
+		only := &RetryError{Stopped: ErrBudget, Errs: []error{errBoom}}
+		if want := "1 try failed (the retry budget is spent); 1: boom"; only.Error() != want {
+			t.Errorf("got %q", only)
+		}
 		if want := "3 tries failed (no attempts are left); 1: try: first; 2: try: second; 3: try: third"; err.Error() != want {
 			t.Errorf("got %q", err)
 		}

@@ -41,7 +41,7 @@ func TestTimeoutEndsASlowCall(t *testing.T) {
 					t.Errorf("it took %v", took)
 				}
 				var timeout *TimeoutError
-				if !errors.Is(err, ErrTimeout) || !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &timeout) || timeout.After != 50*time.Millisecond {
+				if !errors.Is(err, ErrTimeout) || !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &timeout) || timeout.After != 50*time.Millisecond || !os.IsTimeout(err) {
 					t.Errorf("got %#v", err)
 				}
 				if want := "timeout: no result within 50ms"; err.Error() != want {
@@ -316,6 +316,9 @@ func TestTimeoutSet(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"timeout", "abandonedMax"}, fields(p.Set(TimeoutConfig{Timeout: -1, AbandonedMax: -1}))); diff != "" {
 		t.Error(diff)
+	}
+	if _, err := NewTimeout(TimeoutConfig{Timeout: -1}); err == nil {
+		t.Error("a bad configuration made a Timeout")
 	}
 	synctest.Test(t, func(t *testing.T) {
 		p := mustTimeout(t, TimeoutConfig{})
