@@ -25,7 +25,6 @@ type Assembly struct {
 
 	idle  []idleService
 	notes []string // of foreign documents, for Explain
-	hints map[string][]string
 }
 
 // idleService is one that a document describes but that cannot run here.
@@ -51,10 +50,7 @@ type assembler struct {
 func assemble(sources []Source, o Options) *assembler {
 	a := &assembler{
 		options: o, places: places{},
-		out: &Assembly{
-			Gateway: gateway.Config{Services: map[string]gateway.ServiceConfig{}},
-			hints:   map[string][]string{},
-		},
+		out: &Assembly{Gateway: gateway.Config{Services: map[string]gateway.ServiceConfig{}}},
 	}
 	for _, s := range sources {
 		a.readSource(s)

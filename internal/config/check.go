@@ -19,6 +19,7 @@ type process = supervise.Config
 func (a *assembler) check() {
 	decoded := len(a.problems)
 	a.checkServices()
+	a.checkOrder()
 	a.checkGateway()
 	for _, p := range a.out.Processes {
 		a.fieldErrors(p.Name, flatten(p.Validate()))
@@ -32,7 +33,7 @@ func (a *assembler) check() {
 func (a *assembler) checkServices() {
 	for _, name := range slices.Sorted(maps.Keys(a.out.Gateway.Services)) {
 		at, ok := a.places[key([]string{"services", name})]
-		if !ok || at.foreign || len(a.out.Gateway.Services[name].Endpoints) > 0 || a.runs(name) {
+		if !ok || at.foreign || len(a.out.Gateway.Services[name].Endpoints) > 0 || a.runs(name) || a.idle(name) {
 			continue
 		}
 		a.report(at.problem("has neither endpoints nor a process",
@@ -41,8 +42,18 @@ func (a *assembler) checkServices() {
 }
 
 // runs tells whether a process has the service's name.
-func (a *assembler) runs(name string) bool {
-	return slices.ContainsFunc(a.out.Processes, func(p process) bool { return p.Name == name })
+func (a *assembler) runs(name string) bool { return a.out.runs(name) }
+
+// checkOrder warns of a route that leaves nothing to those after it.
+func (a *assembler) checkOrder() {
+	routes := a.out.Gateway.Routes
+	for i := range routes {
+		after := len(routes) - 1 - i
+		if at, ok := a.places[key([]string{"routes", fmt.Sprint(i)})]; ok && after > 0 && len(routes[i].Match) == 0 {
+			a.report(at.warning(fmt.Sprintf("takes every request, so the routes after it are never reached (%d)", after), "move it to the end or give it a match"))
+			return
+		}
+	}
 }
 
 func (a *assembler) checkGateway() {
@@ -59,7 +70,7 @@ func (a *assembler) checkGateway() {
 		message, fix := a.sharpen(e)
 		at, ok := a.places.find(e.Path)
 		switch {
-		case ok:
+		case ok && (e.Path[0] != "listeners" || a.options.Listen == ""):
 			a.report(at.problem(message, fix))
 		case e.Path[0] == "listeners":
 			a.report(argumentProblem("--listen", a.options.Listen, message, fix))
@@ -108,24 +119,34 @@ func (a *assembler) fieldErrors(name string, errs []error) {
 }
 
 func (a *assembler) checkAdmin() {
-	admin, at := a.out.Admin, a.places["admin"]
-	if admin.Off() || at.doc == nil {
+	if a.out.Admin.Off() {
 		return
 	}
-	address, err := gateway.ListenAddress(string(admin.Address))
-	switch {
-	case err != nil:
-		a.report(at.at("address").problem(err.Error(), `or "off"`))
-	case !loopback(address) && admin.Token == "":
-		a.report(at.at("address").problem("is reachable from other machines, so it needs a token",
-			"write token: ${AFLOAT_TOKEN}, or an address on 127.0.0.1"))
-	}
-	for i, l := range a.out.Gateway.Listeners {
-		if taken, err := gateway.ListenAddress(l.Address); err == nil && taken == address && !strings.HasSuffix(address, ":0") {
-			a.report(at.at("address").problem(fmt.Sprintf("listeners[%d] has the address %s too", i, address), "choose another port"))
+	address, err := gateway.ListenAddress(string(a.out.Admin.Address))
+	if at, said := a.places["admin"]; said {
+		at = at.at("address")
+		switch {
+		case err != nil:
+			a.report(at.problem(err.Error(), "write off to have none"))
+			return
+		case !loopback(address) && a.out.Admin.Token == "":
+			a.report(at.problem("is reachable from other machines, so it needs a token",
+				"write token: ${AFLOAT_TOKEN}, or an address on 127.0.0.1"))
 		}
 	}
 	a.out.Admin.Address = Address(address)
+	for i, l := range a.out.Gateway.Listeners {
+		taken, err := gateway.ListenAddress(l.Address)
+		if err != nil || taken != address || strings.HasSuffix(address, ":0") {
+			continue
+		}
+		message, fix := "the admin listener has the address "+address+" too", "choose another port, or write admin: {address: HOST:PORT}"
+		if at, ok := a.places.find([]string{"listeners", fmt.Sprint(i), "address"}); ok && a.options.Listen == "" {
+			a.report(at.problem(message, fix))
+		} else {
+			a.report(argumentProblem("--listen", l.Address, message, fix))
+		}
+	}
 }
 
 func (a *assembler) checkLogs() {

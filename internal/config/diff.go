@@ -1,4 +1,177 @@
 package config
 
-// Diff says in words what changed since an old assembly, which may be nil.
-func (a *Assembly) Diff(old *Assembly) []string { return nil }
+import (
+	"encoding"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+)
+
+// changesMax bounds what one Diff lists.
+const changesMax = 100
+
+// Diff says in words what changed since an old assembly, in a fixed order; nil
+// where nothing did. Without an old one everything is new.
+func (a *Assembly) Diff(old *Assembly) []string {
+	if old == nil {
+		old = new(Assembly)
+	}
+	before, after := old.parts(), a.parts()
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(union(before, after))) {
+		was, now := before[name], after[name]
+		switch {
+		case was == nil:
+			out = append(out, name+" added")
+		case now == nil:
+			out = append(out, name+" removed")
+		default:
+			out = append(out, changes(name, was, now)...)
+		}
+	}
+	if slices.Equal(slices.Sorted(slices.Values(old.routeNames())), slices.Sorted(slices.Values(a.routeNames()))) &&
+		!slices.Equal(old.routeNames(), a.routeNames()) {
+		out = append(out, "routes stand in another order")
+	}
+	if len(out) > changesMax {
+		out = append(out[:changesMax:changesMax], fmt.Sprintf("and %d more changes", len(out)-changesMax))
+	}
+	return out
+}
+
+func (a *Assembly) routeNames() []string {
+	var names []string
+	for i, r := range a.Gateway.Routes {
+		name := r.Name
+		if name == "" {
+			name = fmt.Sprint(i + 1)
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// parts are the settings of each part of the assembly, by its name in words.
+func (a *Assembly) parts() map[string]map[string]string {
+	out := map[string]map[string]string{}
+	add := func(name string, value any) {
+		leaves := map[string]string{}
+		collect(reflect.ValueOf(value), "", leaves)
+		out[name] = leaves
+	}
+	for _, l := range a.Gateway.Listeners {
+		add("listener "+l.Address, l)
+	}
+	for i, name := range a.routeNames() {
+		add("route "+name, a.Gateway.Routes[i])
+	}
+	for name, s := range a.Gateway.Services {
+		add("service "+name, s)
+	}
+	for _, p := range a.Processes {
+		add("process "+p.Name, p)
+	}
+	if a.Admin.Address == "" {
+		return out // of no assembly
+	}
+	add("admin", a.Admin)
+	if a.Admin.Token != "" {
+		out["admin"]["token"] = string(a.Admin.Token) // compared, never shown
+	}
+	add("access log", a.AccessLog)
+	add("log", a.Log)
+	return out
+}
+
+// changes compares two parts field by field.
+func changes(name string, was, now map[string]string) []string {
+	var out []string
+	for _, field := range slices.Sorted(maps.Keys(union(was, now))) {
+		before, said := was[field]
+		after, says := now[field]
+		switch {
+		case said && says && before == after:
+		case name == "admin" && field == "token":
+			out = append(out, fmt.Sprintf("%s: %s changed", name, field))
+		case strings.HasSuffix(field, "]") && !said:
+			out = append(out, fmt.Sprintf("%s: %s added", name, field))
+		case strings.HasSuffix(field, "]") && !says:
+			out = append(out, fmt.Sprintf("%s: %s removed", name, field))
+		case !said:
+			out = append(out, fmt.Sprintf("%s: %s is %s, was the default", name, field, after))
+		case !says:
+			out = append(out, fmt.Sprintf("%s: %s is the default, was %s", name, field, before))
+		default:
+			out = append(out, fmt.Sprintf("%s: %s is %s, was %s", name, field, after, before))
+		}
+	}
+	return out
+}
+
+// collect gathers the settings that are not zero, by their YAML path. Items of
+// a list of strings stand for themselves, so that their order does not matter.
+func collect(v reflect.Value, path string, into map[string]string) {
+	if v.IsZero() {
+		return
+	}
+	if m, ok := v.Interface().(encoding.TextMarshaler); ok {
+		if text, err := m.MarshalText(); err == nil {
+			into[path] = string(text)
+			return
+		}
+	}
+	if d, ok := v.Interface().(time.Duration); ok {
+		into[path] = short(d)
+		return
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		collect(v.Elem(), path, into)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			tag, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+			if tag != "" && tag != "-" {
+				collect(v.Field(i), strings.TrimPrefix(path+"."+tag, "."), into)
+			}
+		}
+	case reflect.Slice:
+		collectList(v, path, into)
+	case reflect.Map:
+		for _, k := range v.MapKeys() {
+			into[path+"."+k.String()] = "{}"
+			collect(v.MapIndex(k), path+"."+k.String(), into)
+		}
+	default:
+		into[path] = fmt.Sprint(v.Interface())
+	}
+}
+
+func collectList(v reflect.Value, path string, into map[string]string) {
+	for i := range v.Len() {
+		item := v.Index(i)
+		if path == "endpoints" {
+			into[fmt.Sprintf("%s[%s]", path, item)] = ""
+			continue
+		}
+		into[fmt.Sprintf("%s[%d]", path, i)] = ""
+		if item.Kind() == reflect.Struct {
+			collect(item, fmt.Sprintf("%s[%d]", path, i), into)
+		} else {
+			into[fmt.Sprintf("%s[%d]", path, i)] = fmt.Sprint(item.Interface())
+		}
+	}
+}
+
+func union[V any](x, y map[string]V) map[string]bool {
+	out := map[string]bool{}
+	for k := range x {
+		out[k] = true
+	}
+	for k := range y {
+		out[k] = true
+	}
+	return out
+}

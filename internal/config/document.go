@@ -43,7 +43,7 @@ func (a *assembler) readDocument(doc *yamltree.Document) {
 	case istio.Reads(doc):
 		r, problems := istio.ReadDestinationRule(doc)
 		a.report(problems...)
-		a.foreign.rules = append(a.foreign.rules, rule{place{doc: doc, foreign: true}, r})
+		a.foreign.rules = append(a.foreign.rules, &rule{at: place{doc: doc, foreign: true}, DestinationRule: r})
 	case kube.Reads(doc):
 		d, problems := kube.ReadDeployment(doc)
 		a.report(problems...)
