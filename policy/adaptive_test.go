@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"testing"
@@ -257,5 +258,44 @@ func BenchmarkAdaptive(b *testing.B) {
 	for b.Loop() {
 		p, _ := a.Acquire(ctx)
 		p.Done(Success)
+	}
+}
+
+// A callee that answers in microseconds is called by more callers than it has
+// workers all day; that the scheduler then takes a millisecond is no overload.
+func TestAdaptiveLeavesAFastCalleeAlone(t *testing.T) {
+	g := newGradient(20)
+	g.bound(4, 1000)
+	at := time.Duration(0)
+	for range 200_000 {
+		at += 20 * time.Microsecond
+		g.observe(sample{start: at - 100*time.Microsecond, end: at, inFlight: min(64, g.estimate().limit)})
+	}
+	for range 500_000 {
+		at += 20 * time.Microsecond
+		g.observe(sample{start: at - 3*time.Millisecond, end: at, inFlight: min(64, g.estimate().limit)})
+		if limit := g.estimate().limit; limit < 64 {
+			t.Fatalf("the limit fell to %d", limit)
+		}
+	}
+}
+
+// A mean near its own doubt must not be taken for a slow one.
+func TestAdaptiveIsNotMisledByAFewFastCalls(t *testing.T) {
+	g := newGradient(20)
+	g.bound(4, 1000)
+	at, lowest := time.Duration(0), 1000
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		at += 4 * time.Millisecond
+		took := 5 * time.Millisecond
+		if random.Float64() < 0.1 {
+			took = 205 * time.Millisecond
+		}
+		g.observe(sample{start: at - took, end: at, inFlight: 11})
+		lowest = min(lowest, g.estimate().limit)
+	}
+	if lowest < 6 { // what is in flight in the mean, by Little's law
+		t.Fatalf("the limit fell to %d without any congestion", lowest)
 	}
 }

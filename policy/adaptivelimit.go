@@ -12,7 +12,11 @@ import (
 // the limit is scaled by how much slower than its baseline the callee has
 // become, and raised by a small allowance, so that it always probes upward:
 //
-//	limit = limit x min(tolerance x baseline / rtt, 1) + √limit
+//	limit = limit x min(tolerable / rtt, 1) + √limit
+//
+// Tolerable is the tolerance times the baseline, and at least the slack more
+// than it: a callee that answers in microseconds is not overloaded because an
+// answer took a millisecond.
 //
 // It changes only while it is being used, so an idle limit neither grows nor
 // shrinks. The baseline is measured in dips: see [dip].
@@ -23,6 +27,7 @@ type gradient struct {
 	variance      float64 // of single calls, smoothed
 	why           string
 	steady        bool // has met congestion: it no longer grows in leaps
+	seen          int  // calls that have told how long calls take
 
 	window samples
 	dip    dip
@@ -33,6 +38,11 @@ const (
 	// third more calls under way than the callee works on at once, so that
 	// none of its workers runs dry between two calls.
 	tolerance = 1.3
+	// slack is how much slower than the baseline calls may always be: less
+	// than anybody notices, and more than a busy scheduler adds.
+	slack = float64(5 * time.Millisecond)
+	// acquainted is how many calls it takes to know a callee's first baseline.
+	acquainted = 300
 	// shrinkMost is the most that one window shrinks the limit.
 	shrinkMost = 0.5
 	// growLeap is how the limit grows until it first meets congestion.
@@ -74,8 +84,8 @@ func (g *gradient) observe(s sample) bool {
 		g.window = samples{began: s.end}
 		return false
 	}
-	g.window.add(s, tolerance*g.baseline)
-	if !g.window.complete(s.end) {
+	g.window.add(s, g.tolerable())
+	if !g.window.complete(s.end, g.variance) {
 		return false
 	}
 	w := g.window
@@ -100,9 +110,13 @@ func (g *gradient) adjust(w *samples, t time.Duration) {
 	}
 	mean, doubt := w.mean(), g.doubt(w)
 	g.rtt = mean
+	if g.seen += w.count; g.seen <= acquainted {
+		// Too few to tell a slow callee from rare slow calls: all of them make
+		// the first baseline, and the limit waits for it.
+		g.baseline += (mean - g.baseline) * float64(w.count) / float64(g.seen)
+		return
+	}
 	switch {
-	case g.baseline == 0:
-		g.baseline = mean + 2*doubt
 	case mean+2*doubt < g.baseline:
 		if mean+2*doubt < surprise*g.baseline {
 			g.dip.next = min(g.dip.next, t+dipSoon) // the callee itself has changed
@@ -118,14 +132,24 @@ func (g *gradient) adjust(w *samples, t time.Duration) {
 		return
 	}
 	g.follow(mean-doubt, float64(w.peak))
-	if g.dip.due(t, mean-2*doubt > 2*g.baseline) && g.limit > g.least {
+	worthIt := mean > g.baseline+slack && g.limit > g.least // else a truer baseline changes nothing
+	if g.dip.due(t, mean-2*doubt > 2*g.baseline) && worthIt {
 		g.beginDip(t)
 	}
 }
 
+// tolerable is how long calls may take without being taken for congested; 0
+// before a baseline is known.
+func (g *gradient) tolerable() float64 {
+	if g.baseline == 0 {
+		return 0
+	}
+	return max(tolerance*g.baseline, g.baseline+slack)
+}
+
 // follow moves the limit to where the round-trip time says it should be.
 func (g *gradient) follow(rtt, peak float64) {
-	slope := min(max(tolerance*g.baseline/rtt, shrinkMost), 1)
+	slope := min(max(g.tolerable()/max(rtt, 1), shrinkMost), 1)
 	next, room := g.limit*slope+math.Sqrt(g.limit), roomMost*peak
 	if slope < 1 {
 		g.steady = true

@@ -20,6 +20,9 @@ const (
 	samplesMin = 10
 	// windowMin is the least time that one lasts.
 	windowMin = 20 * time.Millisecond
+	// A window lasts until its mean is known within doubtMost, for calls that
+	// differ much from each other, but no longer than windowMax if it can.
+	windowMax, doubtMost = 500 * time.Millisecond, 0.1
 )
 
 // add takes a sample in. A call that succeeded tells how long calls take. One
@@ -41,12 +44,18 @@ func (w *samples) add(s sample, long float64) {
 }
 
 // complete reports whether the window spans what has changed since the last.
-func (w *samples) complete(t time.Duration) bool {
+// Variance is that of single calls lately.
+func (w *samples) complete(t time.Duration, variance float64) bool {
 	span := 2 * w.mean()
 	if w.timeouts > w.count {
 		span = w.lost / float64(w.timeouts)
 	}
-	return w.count+w.timeouts >= samplesMin && t-w.began >= max(time.Duration(span), windowMin)
+	passed := t - w.began
+	if w.count+w.timeouts < samplesMin || passed < max(time.Duration(span), windowMin) {
+		return false
+	}
+	doubt := math.Sqrt(max(w.variance(), variance) / float64(max(w.count, 1)))
+	return passed >= windowMax || w.timeouts > 0 || doubt <= doubtMost*w.mean()
 }
 
 func (w *samples) mean() float64 { return w.sum / float64(max(w.count, 1)) }
