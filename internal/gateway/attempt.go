@@ -45,7 +45,9 @@ func (x *exchange) attempt(limit *policy.AdaptivePermit) outcome {
 	x.record.Tries++
 	x.record.Endpoint = e.address
 	start := time.Now()
+	e.await()
 	o := x.ask(c, start)
+	e.waiting.Add(-1)
 	o.choice = c
 	took := time.Since(start)
 	e.tried(o.class, took, o.err)

@@ -23,6 +23,9 @@ type endpoint struct {
 	counts   counts
 	// answered is when the last response began, in nanoseconds of clock.
 	answered atomic.Int64
+	// waiting is how many tries wait for their response to begin, and
+	// waitingSince when the first of them did, in nanoseconds of clock.
+	waiting, waitingSince atomic.Int64
 	// latency is a moving mean of the time until a response began, as the bits
 	// of a float64 in seconds.
 	latency   atomic.Uint64
@@ -61,6 +64,27 @@ func newEndpoint(s *service, address string) *endpoint {
 // usable reports whether the endpoint may get requests now.
 func (e *endpoint) usable() bool {
 	return !e.down.Load() && !e.draining.Load() && e.breaker.Ready()
+}
+
+// await counts a try that begins to wait for its response.
+func (e *endpoint) await() {
+	if e.waiting.Load() == 0 {
+		e.waitingSince.Store(int64(time.Since(clock)))
+	}
+	e.waiting.Add(1)
+}
+
+// silent is how long the endpoint has answered nothing.
+func (e *endpoint) silent() time.Duration {
+	return time.Since(clock) - time.Duration(e.answered.Load())
+}
+
+// owing is how long it has answered nothing although a request was waiting.
+func (e *endpoint) owing() time.Duration {
+	if e.waiting.Load() == 0 {
+		return 0
+	}
+	return min(e.silent(), time.Since(clock)-time.Duration(e.waitingSince.Load()))
 }
 
 // latencyDecay is the weight of the newest sample of the moving mean.

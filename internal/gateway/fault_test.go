@@ -137,6 +137,24 @@ func TestHungEndpointIsLeftForAnother(t *testing.T) {
 	})
 }
 
+func TestQuietEndpointOwesNothing(t *testing.T) {
+	g, url := start(t, oneService(ServiceConfig{Endpoints: []string{named(t, "a")}}))
+	get(t, url)
+	e := (*g.table.Load().services["web"].endpoints.Load())[0]
+	e.answered.Add(-int64(time.Hour)) // as if nobody had asked since
+	if owing := e.owing(); owing != 0 {
+		t.Errorf("owes an answer for %v without a request", owing)
+	}
+	e.await()
+	if owing := e.owing(); owing > time.Minute {
+		t.Errorf("owes an answer for %v to a request that has just come", owing)
+	}
+	samples := []sample{{owing: e.owing(), silent: e.silent(), waiting: 1}, {tries: 10}, {tries: 10}}
+	if found := outliers(samples, OutlierConfig{}.withDefaults()); len(found) > 0 {
+		t.Errorf("ejected: %s", found[0].why)
+	}
+}
+
 // load sends requests from a few clients while f runs; each must succeed.
 func load(t *testing.T, url string, f func(stop func())) {
 	t.Helper()

@@ -66,8 +66,7 @@ func (s *service) compare(histories map[*endpoint]*history, c OutlierConfig) {
 		h.add(e.counts.now())
 		v := h.recent(uint64(c.MinimumCalls))
 		v.endpoint = e
-		v.silent = time.Since(clock) - time.Duration(e.answered.Load())
-		v.inFlight = e.inFlight.Load()
+		v.silent, v.owing, v.waiting = e.silent(), e.owing(), e.waiting.Load()
 		samples = append(samples, v)
 	}
 	s.slowLimit.Store(int64(slowLimit(samples, c)))
@@ -129,10 +128,11 @@ type sample struct {
 	endpoint              *endpoint
 	tries, failures, slow uint64
 	mean                  time.Duration
-	enough                bool // tries to judge by
-	silent                time.Duration
-	inFlight              int64
-	why                   string // it is an outlier
+	enough                bool          // tries to judge by
+	silent                time.Duration // since its last answer
+	owing                 time.Duration // of that, with a request waiting
+	waiting               int64         // requests
+	why                   string        // it is an outlier
 	hangs                 bool
 }
 
@@ -174,9 +174,9 @@ func outliers(samples []sample, c OutlierConfig) []sample {
 		}
 		failing, slow := share(s.failures, s.tries), share(s.slow, s.tries)
 		switch {
-		case s.inFlight > 0 && s.silent > hangMin && s.silent > worse*rest.silent && rest.silent < hangMin/2 && s.silent > 8*s.mean:
+		case s.owing > hangMin && s.owing > worse*rest.silent && rest.silent < hangMin/2 && s.owing > 8*s.mean:
 			s.hangs = true
-			s.why = fmt.Sprintf("it has %d requests and has not answered for %v, while the others do", s.inFlight, s.silent.Round(time.Millisecond))
+			s.why = fmt.Sprintf("it has %d requests and has not answered for %v, while the others do", s.waiting, s.owing.Round(time.Millisecond))
 		case s.enough && failing >= float64(c.FailureRate) && failing >= worse*share(rest.failures, rest.tries):
 			s.why = fmt.Sprintf("%d of its last %d answers failed, and %.1f%% of the others'", s.failures, s.tries, 100*share(rest.failures, rest.tries))
 		case s.enough && slow >= 0.5 && slow >= worse*share(rest.slow, rest.tries):
