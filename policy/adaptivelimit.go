@@ -110,7 +110,8 @@ func (g *gradient) adjust(w *samples, t time.Duration) {
 	}
 	mean, doubt := w.mean(), g.doubt(w)
 	g.rtt = mean
-	if g.seen += w.count; g.seen <= acquainted {
+	if g.seen < acquainted {
+		g.seen += w.count
 		// Too few to tell a slow callee from rare slow calls: all of them make
 		// the first baseline, and the limit waits for it.
 		g.baseline += (mean - g.baseline) * float64(w.count) / float64(g.seen)
