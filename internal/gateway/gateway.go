@@ -60,7 +60,7 @@ func New(o Options) *Gateway {
 	if g.observer == nil {
 		g.observer = nothing{}
 	}
-	g.unrouted = g.observer.Route("none", "none")
+	g.unrouted = g.observer.Route("none", "")
 	g.table.Store(newTable(nil, nil))
 	return g
 }
