@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
@@ -211,7 +212,9 @@ func (o *outcome) words() string {
 		return "the service's answer is not valid HTTP"
 	case ReasonOverloaded:
 		return "the service has as many connections as it may"
-	case ReasonBadRequest, ReasonTooLarge, ReasonClientSlow:
+	case ReasonTooLarge:
+		return tooLarge
+	case ReasonBadRequest, ReasonClientSlow:
 		return o.err.Error()
 	}
 	return "the service broke the connection off"
@@ -240,8 +243,9 @@ func (x *exchange) awaitResponse(u *upstream, start time.Time) error {
 		u.timed.readBy = by
 		err := u.ReadResponse(&x.response, x.request.Method)
 		if err == nil {
-			if x.final() {
-				return nil
+			final, err := x.final()
+			if final || err != nil {
+				return err
 			}
 			continue
 		}
@@ -262,17 +266,19 @@ func (x *exchange) awaitResponse(u *upstream, start time.Time) error {
 	}
 }
 
-// final deals with an interim response, and reports whether it was none.
-func (x *exchange) final() bool {
+// errSwitch is why a change of protocol is not passed on.
+var errSwitch = &http1.ProtocolError{Status: 502, Reason: "a change to a protocol that was not asked for"}
+
+// final reports whether the response is the one that counts, rather than an
+// interim one. Those are not passed on: a client was told to continue already.
+func (x *exchange) final() (bool, error) {
 	switch {
-	case x.response.Status == 100 && x.request.ExpectContinue && x.body.sending():
-		return false // the client was told to go on already
-	case x.response.Status == 101 && x.request.Upgrade != nil:
-		return true
-	case x.response.Status < 200:
-		return false
+	case x.response.Status == 101 && (x.request.Upgrade == nil || !bytes.EqualFold(x.request.Upgrade, x.response.Upgrade)):
+		return false, errSwitch
+	case x.response.Status == 101:
+		return true, nil
 	}
-	return true
+	return x.response.Status >= 200, nil
 }
 
 // isBroken reports whether err is a connection that its peer closed.

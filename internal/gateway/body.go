@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"io"
+	"math"
 	"sync"
 	"time"
 
@@ -26,8 +27,8 @@ type requestBody struct {
 	counted  int64         // read after ended
 }
 
-// errTooLarge is why a body of unknown length was broken off.
-var errTooLarge = errors.New("the request's body is larger than the listener's bodyBytes")
+// tooLarge is why a body was refused or broken off.
+const tooLarge = "the request's body is larger than the listener's bodyBytes"
 
 // replays holds buffers for bodies that did not fit the client's buffer.
 var replays = sync.Pool{New: func() any { return new([]byte) }}
@@ -44,7 +45,7 @@ func (b *requestBody) collect() (status int, reason Reason, why string) {
 	s := b.exchange.session
 	c := s.listener.config.Load()
 	if c.BodyBytes > 0 && b.framing.Length > c.BodyBytes {
-		return 413, ReasonTooLarge, errTooLarge.Error()
+		return 413, ReasonTooLarge, tooLarge
 	}
 	if b.exchange.request.ExpectContinue {
 		s.conn.WriteContinue()
@@ -111,37 +112,11 @@ func (b *requestBody) send(u *upstream) error {
 // answer before it has read everything.
 func (b *requestBody) stream(u *upstream, ended chan struct{}) {
 	defer close(ended)
-	body := b.exchange.session.conn.Body()
-	most := b.exchange.session.listener.config.Load().BodyBytes
-	if most == 0 || !b.framing.Chunked {
-		b.counted, b.err = body.Relay(u.Conn, b.framing)
-		return
+	most := int64(math.MaxInt64)
+	if c := b.exchange.session.listener.config.Load(); c.BodyBytes > 0 {
+		most = c.BodyBytes
 	}
-	b.counted, b.err = relayAtMost(body, u.Conn, b.framing, most)
-}
-
-// relayAtMost is Relay for a body of unknown length that may be too large.
-func relayAtMost(body *http1.Body, dst *http1.Conn, f http1.Framing, most int64) (n int64, err error) {
-	buffer := make([]byte, 16<<10)
-	for {
-		read, err := body.Read(buffer)
-		if n += int64(read); n > most {
-			return n, &http1.ReadError{Err: errTooLarge}
-		}
-		dst.WriteBody(buffer[:read], f)
-		if err == io.EOF {
-			dst.EndBody(f)
-		}
-		if flushed := dst.Flush(); flushed != nil {
-			return n, &http1.WriteError{Err: flushed}
-		}
-		if err == io.EOF {
-			return n, nil
-		}
-		if err != nil {
-			return n, &http1.ReadError{Err: err}
-		}
-	}
+	b.counted, b.err = b.exchange.session.conn.Body().RelayAtMost(u.Conn, b.framing, most)
 }
 
 // sending reports whether the body is still on its way.
@@ -206,7 +181,7 @@ func (e *bodyError) Error() string { return "read the request's body: " + e.caus
 func (e *bodyError) reason() Reason {
 	_, protocol := errorAs[*http1.ProtocolError](e.cause)
 	switch {
-	case errors.Is(e.cause, errTooLarge):
+	case errors.Is(e.cause, http1.ErrTooLong):
 		return ReasonTooLarge
 	case expired(e.cause):
 		return ReasonClientSlow

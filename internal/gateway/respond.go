@@ -71,6 +71,7 @@ func (x *exchange) answer(status int, contentType, body string, retryAfter time.
 	c := x.session.conn
 	keep = status != 400 && status != 408 && x.mayKeep() && x.bodyRead()
 	c.WriteStatusLine(status, nil)
+	c.WriteDate(time.Now())
 	c.WriteFieldString("Content-Type", contentType)
 	if retryAfter > 0 {
 		c.WriteFieldString("Retry-After", strconv.Itoa(int(math.Ceil(retryAfter.Seconds()))))

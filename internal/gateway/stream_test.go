@@ -211,3 +211,22 @@ func TestClientThatGoesAwayFreesItsPlaceAndBlamesNobody(t *testing.T) {
 		t.Fatalf("the endpoint is blamed: %+v", e)
 	}
 }
+
+func TestUnaskedSwitchOfProtocolsIsRefused(t *testing.T) {
+	address := origin(t, func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n")
+	})
+	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	for _, upgrade := range []string{"", "Connection: Upgrade\r\nUpgrade: websocket\r\n"} {
+		answer := raw(t, url, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n"+upgrade+"\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+		if !strings.HasPrefix(answer, "HTTP/1.1 502 ") {
+			t.Fatalf("got %q", answer)
+		}
+	}
+}

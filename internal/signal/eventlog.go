@@ -74,21 +74,14 @@ func (l *EventLog) Event(e gateway.Event) {
 	l.keep(Event{Time: e.Time, Level: level, What: what, Who: join(e.Service, e.Endpoint), Why: e.Why})
 }
 
-// Supervised takes a change of a supervised process or its service.
+// Supervised takes a change of a supervised process or its service. It only
+// remembers it: the supervisor logs for itself.
 func (l *EventLog) Supervised(e supervise.Event) {
 	level := superviseLevel(e)
 	replica := ""
 	if e.Replica != 0 {
 		replica = "replica " + strconv.Itoa(e.Replica)
 	}
-	attrs := attributes("event", string(e.Kind), "service", e.Service, "revision", e.Revision, "why", e.Why)
-	if e.Replica != 0 {
-		attrs = append(attrs, "replica", e.Replica)
-	}
-	if e.PID != 0 {
-		attrs = append(attrs, "pid", e.PID)
-	}
-	l.log.Log(context.Background(), slogLevel(level), "process changed", attrs...)
 	l.keep(Event{Time: e.Time, Level: level, What: string(e.Kind), Who: join(e.Service, replica), Why: e.Why})
 }
 

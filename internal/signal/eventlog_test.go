@@ -36,7 +36,6 @@ func TestEventLogWritesWhyAndRemembers(t *testing.T) {
 
 	wantLog := `level=WARN msg="gateway changed" event=endpoint_down service=cart endpoint=127.0.0.1:9001 from=up to=down why="connection refused"
 level=INFO msg="gateway changed" event=breaker service=cart endpoint=127.0.0.1:9001 from=half-open to=closed
-level=WARN msg="process changed" event=exited service=cart why="killed by SIGKILL" replica=2 pid=77
 level=INFO msg="gateway changed" event=endpoint_up service=cart endpoint=127.0.0.1:9001
 `
 	if diff := cmp.Diff(wantLog, out.String()); diff != "" {

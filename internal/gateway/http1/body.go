@@ -5,7 +5,8 @@ import (
 	"io"
 )
 
-// ErrTooLong is returned by [Body.Discard] for a body beyond its limit.
+// ErrTooLong is returned by [Body.Discard] and [Body.RelayAtMost] for a body
+// beyond its limit.
 var ErrTooLong = errors.New("http1: body is too long to discard")
 
 // A Body reads the decoded body of the message that its connection read last. It

@@ -3,6 +3,7 @@ package http1
 import (
 	"errors"
 	"io"
+	"math"
 )
 
 // errLength is the cause of a WriteError when the body does not have the length
@@ -16,6 +17,12 @@ var errLength = errors.New("http1: body differs from its announced length")
 // and nil, a *ReadError or a *WriteError: after either, dst has an unfinished
 // message and must be closed.
 func (b *Body) Relay(dst *Conn, f Framing) (n int64, err error) {
+	return b.RelayAtMost(dst, f, math.MaxInt64)
+}
+
+// RelayAtMost is Relay for a body of at most max bytes. A longer one fails with
+// a *ReadError of [ErrTooLong], and none of it beyond max is passed on.
+func (b *Body) RelayAtMost(dst *Conn, f Framing, max int64) (n int64, err error) {
 	for {
 		view, err := b.Peek()
 		if err == io.EOF {
@@ -29,6 +36,9 @@ func (b *Body) Relay(dst *Conn, f Framing) (n int64, err error) {
 				return n, err
 			}
 			continue
+		}
+		if int64(len(view)) > max-n {
+			return n, b.abandon(dst, ErrTooLong)
 		}
 		if fixed(f) && n+int64(len(view)) > f.Length {
 			return n, &WriteError{errLength}
