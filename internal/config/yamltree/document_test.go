@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -193,7 +194,7 @@ func TestRenderIsBounded(t *testing.T) {
 	if len(b.String()) > 500 {
 		t.Errorf("one problem takes %d bytes", len(b.String()))
 	}
-	many := make(Problems, 250)
+	many := slices.Repeat(Problems{{File: "f", Message: "m", Source: "x"}}, 250)
 	b.Reset()
 	if err := many.Render(&b, true); err != nil {
 		t.Fatal(err)
@@ -208,6 +209,14 @@ func TestRenderIsBounded(t *testing.T) {
 	escape := Problem{File: "f", Line: 1, Column: 1, Message: "m", Source: "a\x1b[2J"}
 	if err := (Problems{escape}).Render(&b, false); err != nil || strings.Contains(b.String(), "\x1b") {
 		t.Errorf("an escape sequence of the file reached the terminal: %q, %v", b.String(), err)
+	}
+}
+
+func TestRenderShowsNoExcerptOfNothing(t *testing.T) {
+	missing := Problems{{File: "f.yaml", Line: 1, Column: 1, Message: "cannot be read"}}
+	var b strings.Builder
+	if err := missing.Render(&b, false); err != nil || b.String() != "f.yaml:1:1: error: cannot be read\n" {
+		t.Errorf("%q, %v", b.String(), err)
 	}
 }
 

@@ -50,6 +50,10 @@ func (p Problem) render(w io.Writer, color bool) error {
 	}
 	line, indent := p.excerpt()
 	head := fmt.Sprintf("%s:%d:%d: %s %s\n", p.File, p.Line, p.Column, paint(mark, p.Severity.String()+":"), p.sentence())
+	if p.Source == "" { // there is no file, or nothing on the line
+		_, err := io.WriteString(w, head)
+		return err
+	}
 	_, err := io.WriteString(w, head+
 		paint(colorDim, fmt.Sprintf("%5d | ", p.Line))+line+"\n"+
 		paint(colorDim, "      | ")+indent+paint(mark, "^")+"\n")
