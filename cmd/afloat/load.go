@@ -37,6 +37,10 @@ func resolve(host string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	_, err := net.DefaultResolver.LookupHost(ctx, host)
+	var failed *net.DNSError
+	if errors.As(err, &failed) {
+		return errors.New(failed.Err) // without the host, which the problem names, and the server
+	}
 	return err
 }
 

@@ -47,8 +47,20 @@ func Main(ctx context.Context, stop func(), args []string, in io.Reader, out, er
 		}
 		return e.code
 	}
-	fmt.Fprintf(errs, "afloat: %v\n", err) // cobra's: a flag or a verb that does not exist
+	fmt.Fprintf(errs, "afloat: %s\n", usageProblem(root, args, err))
 	return exitUsage
+}
+
+// usageProblem is what cobra says of a flag or a verb that does not exist, with
+// what to write instead.
+func usageProblem(root *cobra.Command, args []string, err error) string {
+	c, rest, _ := root.Find(args) // the verb as far as it is known
+	if c == root && len(rest) > 0 {
+		if near := root.SuggestionsFor(rest[0]); len(near) > 0 {
+			return fmt.Sprintf("%v; did you mean %s?", err, near[0])
+		}
+	}
+	return fmt.Sprintf("%v; see %s --help", err, c.CommandPath())
 }
 
 func newRoot(s *streams) *cobra.Command {
@@ -67,6 +79,7 @@ and that starts, probes and restarts the service's processes.`,
 		Args:          cobra.NoArgs,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
+	root.SuggestionsMinimumDistance = 2
 	root.AddCommand(
 		newRun(s), newDemo(s), newCheck(s), newStatus(s), newSchema(s), newVersion(s),
 		newKeeper(s), newSample(s),
