@@ -43,13 +43,14 @@ type assembler struct {
 	places   places
 	problems yamltree.Problems
 
-	natives []native
-	foreign foreign
+	natives  []native
+	foreign  foreign
+	upstream map[string]bool // services that have their endpoints from Options
 }
 
 func assemble(sources []Source, o Options) *assembler {
 	a := &assembler{
-		options: o, places: places{},
+		options: o, places: places{}, upstream: map[string]bool{},
 		out: &Assembly{Gateway: gateway.Config{Services: map[string]gateway.ServiceConfig{}}},
 	}
 	for _, s := range sources {

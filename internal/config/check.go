@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"slices"
 	"strings"
 
@@ -192,40 +191,6 @@ func (a *assembler) dropRepeats(decoded int) {
 func covers(path, other string) bool {
 	rest, ok := strings.CutPrefix(other, path)
 	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
-}
-
-// checkMachine looks at what is on this machine now.
-func (a *assembler) checkMachine(resolve func(string) error) {
-	if a.problems.Err() != nil {
-		return // a wrong command is not worth looking for
-	}
-	for _, p := range a.out.Processes {
-		a.fieldErrors(p.Name, p.Check())
-	}
-	if resolve == nil {
-		return
-	}
-	failed := map[string]error{}
-	for _, name := range slices.Sorted(maps.Keys(a.out.Gateway.Services)) {
-		for i, endpoint := range a.out.Gateway.Services[name].Endpoints {
-			host, _, err := net.SplitHostPort(endpoint)
-			if err != nil || net.ParseIP(host) != nil {
-				continue
-			}
-			err, looked := failed[host]
-			if !looked {
-				err = resolve(host)
-				failed[host] = err
-			}
-			if err == nil {
-				continue
-			}
-			message := fmt.Sprintf("the host %s has no address now: %v", host, err)
-			if at, ok := a.places.find([]string{"services", name, "endpoints", fmt.Sprint(i)}); ok {
-				a.report(at.warning(message, "check its spelling; it is looked up again for each connection"))
-			}
-		}
-	}
 }
 
 func flatten(err error) []error {

@@ -141,8 +141,13 @@ func collect(v reflect.Value, path string, into map[string]string) {
 		collectList(v, path, into)
 	case reflect.Map:
 		for _, k := range v.MapKeys() {
-			into[path+"."+k.String()] = "{}"
-			collect(v.MapIndex(k), path+"."+k.String(), into)
+			item := path + "[" + k.String() + "]"
+			into[item] = ""
+			if v.MapIndex(k).Kind() == reflect.String {
+				into[item] = v.MapIndex(k).String()
+			} else {
+				collect(v.MapIndex(k), item, into)
+			}
 		}
 	default:
 		into[path] = fmt.Sprint(v.Interface())

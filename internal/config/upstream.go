@@ -11,14 +11,13 @@ import (
 // addUpstreams replaces the endpoints of services by those of the command line.
 // Without files the upstreams are all the services there are.
 func (a *assembler) addUpstreams(alone bool) {
-	given := map[string]bool{}
 	for _, text := range a.options.Upstreams {
 		name, endpoints, err := parseUpstream(text)
 		_, known := a.out.Gateway.Services[name]
 		switch {
 		case err != "":
 			a.report(argumentProblem("--upstream", text, err, "write NAME=HOST:PORT,HOST:PORT"))
-		case given[name]:
+		case a.upstream[name]:
 			a.report(argumentProblem("--upstream", text, name+" is given twice", "name it once, with its endpoints separated by commas"))
 		case !known && !alone:
 			names := slices.Sorted(maps.Keys(a.out.Gateway.Services))
@@ -32,7 +31,7 @@ func (a *assembler) addUpstreams(alone bool) {
 			s.Endpoints = endpoints
 			a.out.Gateway.Services[name] = s
 		}
-		given[name] = true
+		a.upstream[name] = true
 	}
 }
 

@@ -141,7 +141,11 @@ func (s *source) syntaxProblem(err error) Problem {
 			line, column = t.Position.Line, t.Position.Column
 		}
 	}
-	return s.problem(line, column, Error, "", "not valid YAML: "+clip(message), "")
+	p := s.problem(line, column, Error, "", "not valid YAML: "+clip(message), "")
+	if strings.Contains(p.Source, "${") { // its brace ends a plain value inside { }
+		p.Fix = `put quotes around a value with a variable: "${NAME}"`
+	}
+	return p
 }
 
 // APIVersion returns the document's apiVersion, or nothing.
