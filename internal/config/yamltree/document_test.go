@@ -40,7 +40,7 @@ func TestParseRefusesWhatItCannotHold(t *testing.T) {
 	tests := []struct{ name, yaml, want string }{
 		{"open bracket", "a: [1", "f.yaml:1:4: not valid YAML: sequence end token ']' not found"},
 		{"tab", "a:\n\tb: 1", "f.yaml:2:1: not valid YAML: found character '\uFFFD' that cannot start any token"},
-		{"bare variable", "a: {b: ${C}}", "f.yaml:1:8: not valid YAML: ',' or '}' must be specified; put quotes around a value with a variable: \"${NAME}\""},
+		{"bare variable", "a: {b: ${C}}", "f.yaml:1:9: not valid YAML: ',' or '}' must be specified; put quotes around a value with a variable: \"${NAME}\""},
 		{"open quote", "a: \"x", "f.yaml:1:4: not valid YAML: could not find end character of double-quoted text"},
 		{"unknown alias", "a: *b", "f.yaml:1:4: no anchor &b stands before this alias"},
 		{"alias of itself", "a: &a [*a]", "f.yaml:1:8: no anchor &a stands before this alias"},
