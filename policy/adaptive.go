@@ -72,7 +72,7 @@ func (a *Adaptive) Set(c AdaptiveConfig) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	c = c.withDefaults()
+	c = c.WithDefaults()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.estimator == nil {

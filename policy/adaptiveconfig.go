@@ -33,7 +33,7 @@ type AdaptiveConfig struct {
 // Validate returns a [FieldError] for each field that cannot be used, joined.
 func (c AdaptiveConfig) Validate() error {
 	var p problems
-	d := c.withDefaults()
+	d := c.WithDefaults()
 	p.unless(c.Min >= 0 && c.Min <= placesMax, "min", "want 1 to %d, got %d", placesMax, c.Min)
 	p.unless(c.Max == 0 || d.Max >= d.Min, "max", "want at least min (%d), got %d", d.Min, c.Max)
 	p.unless(d.Max <= placesMax, "max", "want at most %d, got %d", placesMax, c.Max)
@@ -44,7 +44,9 @@ func (c AdaptiveConfig) Validate() error {
 	return p.join()
 }
 
-func (c AdaptiveConfig) withDefaults() AdaptiveConfig {
+// WithDefaults returns the Config with every zero field that has a default set
+// to it.
+func (c AdaptiveConfig) WithDefaults() AdaptiveConfig {
 	setDefault(&c.Min, 4)
 	setDefault(&c.Max, max(1000, c.Min))
 	setDefault(&c.Initial, min(max(20, c.Min), c.Max))

@@ -23,7 +23,7 @@ func TestBackoffGrows(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(fmt.Sprint(test.backoff, test.max), func(t *testing.T) {
-			c := RetryConfig{Backoff: test.backoff, Delay: 25 * ms, DelayMax: test.max, Jitter: JitterNone}.withDefaults()
+			c := RetryConfig{Backoff: test.backoff, Delay: 25 * ms, DelayMax: test.max, Jitter: JitterNone}.WithDefaults()
 			var got []time.Duration
 			for n := range test.want {
 				got = append(got, c.wait(n+1))
@@ -47,7 +47,7 @@ func TestJitterStaysWithinItsBounds(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(string(test.jitter), func(t *testing.T) {
-			c := RetryConfig{Backoff: BackoffConstant, Delay: d, Jitter: test.jitter}.withDefaults()
+			c := RetryConfig{Backoff: BackoffConstant, Delay: d, Jitter: test.jitter}.WithDefaults()
 			low, high := d, time.Duration(0)
 			for range 2000 {
 				wait := c.wait(1)
@@ -71,7 +71,7 @@ func TestBackoffNeverOverflows(t *testing.T) {
 				if err := c.Validate(); err != nil {
 					t.Fatal(err)
 				}
-				c = c.withDefaults()
+				c = c.WithDefaults()
 				for n := 1; n <= 100; n++ {
 					if wait := c.wait(n); wait < 0 || wait > durationMax {
 						t.Fatalf("%s %s of %v: repeat %d waits %v", backoff, jitter, delay, n, wait)

@@ -84,7 +84,7 @@ func (b *Breaker) Set(c BreakerConfig) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	c = c.withDefaults()
+	c = c.WithDefaults()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	old := b.config.Swap(&c)

@@ -56,7 +56,7 @@ func (c BreakerConfig) Validate() error {
 	p.unless(c.MinimumCalls >= 0, "minimumCalls", "want 0 or more, got %d", c.MinimumCalls)
 	p.unless(usableWindow(c.Window), "window", "want 10ms to 1h, got %v", c.Window)
 	p.unless(usableDuration(c.OpenDuration), "openDuration", "want 0 to %v, got %v", durationMax, c.OpenDuration)
-	d := c.withDefaults()
+	d := c.WithDefaults()
 	p.unless(d.OpenDurationMax >= d.OpenDuration && d.OpenDurationMax <= durationMax,
 		"openDurationMax", "want openDuration (%v) to %v, got %v", d.OpenDuration, durationMax, c.OpenDurationMax)
 	p.unless(c.Probes >= 0 && c.Probes <= probesMax, "probes", "want 1 to %d, got %d", probesMax, c.Probes)
@@ -68,7 +68,9 @@ func (c BreakerConfig) Validate() error {
 // probesMax bounds the memory of a half-open breaker.
 const probesMax = 1000
 
-func (c BreakerConfig) withDefaults() BreakerConfig {
+// WithDefaults returns the Config with every zero field that has a default set
+// to it.
+func (c BreakerConfig) WithDefaults() BreakerConfig {
 	setDefault(&c.ConsecutiveFailures, 5)
 	setDefault(&c.FailureRate, 0.5)
 	setDefault(&c.SlowCallRate, 0.8)

@@ -31,7 +31,9 @@ func (c BudgetConfig) validate(p *problems) {
 // minPerSecondMax keeps infinity and NaN out of the sums.
 const minPerSecondMax = 1e6
 
-func (c BudgetConfig) withDefaults() BudgetConfig {
+// WithDefaults returns the Config with every zero field that has a default set
+// to it.
+func (c BudgetConfig) WithDefaults() BudgetConfig {
 	setDefault(&c.Share, 0.2)
 	setDefault(&c.MinPerSecond, 3)
 	setDefault(&c.Window, 10*time.Second)

@@ -39,7 +39,9 @@ func (c BulkheadConfig) Validate() error {
 	return p.join()
 }
 
-func (c BulkheadConfig) withDefaults() BulkheadConfig {
+// WithDefaults returns the Config with every zero field that has a default set
+// to it.
+func (c BulkheadConfig) WithDefaults() BulkheadConfig {
 	if c.QueueMax > 0 {
 		setDefault(&c.WaitMax, time.Second)
 	}
@@ -73,7 +75,7 @@ func (b *Bulkhead) Set(c BulkheadConfig) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	c = c.withDefaults()
+	c = c.WithDefaults()
 	b.config.Store(&c)
 	b.gate.resize(c.MaxConcurrent)
 	return nil

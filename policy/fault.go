@@ -59,7 +59,9 @@ func (c FaultConfig) Validate() error {
 	return p.join()
 }
 
-func (c FaultConfig) withDefaults() FaultConfig {
+// WithDefaults returns the Config with every zero field that has a default set
+// to it.
+func (c FaultConfig) WithDefaults() FaultConfig {
 	setDefault(&c.Abort.Status, 503)
 	if c.Abort.Err == nil {
 		c.Abort.Err = &AbortError{c.Abort.Status}
@@ -88,7 +90,7 @@ func (f *Fault) Set(c FaultConfig) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	c = c.withDefaults()
+	c = c.WithDefaults()
 	f.config.Store(&c)
 	return nil
 }

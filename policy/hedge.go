@@ -39,11 +39,13 @@ func (c HedgeConfig) Validate() error {
 	return p.join()
 }
 
-func (c HedgeConfig) withDefaults() HedgeConfig {
+// WithDefaults returns the Config with every zero field that has a default set
+// to it.
+func (c HedgeConfig) WithDefaults() HedgeConfig {
 	setDefault(&c.Delay, 100*time.Millisecond)
 	setDefault(&c.Max, 1)
 	setDefault(&c.Budget.Share, 0.05)
-	c.Budget = c.Budget.withDefaults()
+	c.Budget = c.Budget.WithDefaults()
 	return c
 }
 
@@ -79,7 +81,7 @@ func (h *Hedge) Set(c HedgeConfig) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	c = c.withDefaults()
+	c = c.WithDefaults()
 	h.config.Store(&c)
 	return nil
 }

@@ -64,7 +64,7 @@ func (l *RateLimit) Set(c RateLimitConfig) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	c = c.withDefaults()
+	c = c.WithDefaults()
 	l.set.Lock()
 	defer l.set.Unlock()
 	var next limiter

@@ -295,7 +295,7 @@ func TestRateLimitSetKeepsWhatIsUsedUp(t *testing.T) {
 
 func TestReshapedLimiterAdmitsNothingMore(t *testing.T) {
 	for _, algorithm := range []LimitAlgorithm{TokenBucket, SlidingWindow} {
-		c := RateLimitConfig{Requests: 10, Algorithm: algorithm}.withDefaults()
+		c := RateLimitConfig{Requests: 10, Algorithm: algorithm}.WithDefaults()
 		old := newLimiter(&c)
 		if wait := old.take(time.Hour, 4); wait != 0 {
 			t.Fatalf("%s: got %v", algorithm, wait)

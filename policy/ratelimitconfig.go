@@ -59,7 +59,7 @@ func (c RateLimitConfig) Validate() error {
 	if len(p) > 0 {
 		return p.join()
 	}
-	d := c.withDefaults()
+	d := c.WithDefaults()
 	if d.Algorithm == SlidingWindow {
 		p.unless(c.Requests == math.Trunc(c.Requests) && c.Requests <= loggedMax, "requests",
 			"a sliding window wants a whole number up to %d, got %v", loggedMax, c.Requests)
@@ -73,7 +73,9 @@ func (c RateLimitConfig) Validate() error {
 	return p.join()
 }
 
-func (c RateLimitConfig) withDefaults() RateLimitConfig {
+// WithDefaults returns the Config with every zero field that has a default set
+// to it.
+func (c RateLimitConfig) WithDefaults() RateLimitConfig {
 	setDefault(&c.Per, time.Second)
 	setDefault(&c.Algorithm, TokenBucket)
 	if c.Algorithm == TokenBucket {

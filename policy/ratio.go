@@ -30,5 +30,6 @@ func (r Ratio) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // String is the ratio as a percentage with up to three significant digits.
 func (r Ratio) String() string {
-	return strconv.FormatFloat(float64(r)*100, 'g', 3, 64) + "%"
+	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(float64(r)*100, 'g', 3, 64), 64)
+	return strconv.FormatFloat(rounded, 'f', -1, 64) + "%"
 }

@@ -45,19 +45,21 @@ func (c RetryConfig) Validate() error {
 	p.unless(oneOf(c.Backoff, Backoff("").Enum()), "backoff", "want exponential, linear or constant, got %q", c.Backoff)
 	p.unless(oneOf(c.Jitter, Jitter("").Enum()), "jitter", "want full, equal or none, got %q", c.Jitter)
 	p.unless(usableDuration(c.Delay), "delay", "want 0 to %v, got %v", durationMax, c.Delay)
-	d := c.withDefaults()
+	d := c.WithDefaults()
 	p.unless(d.DelayMax >= d.Delay && d.DelayMax <= durationMax, "delayMax", "want delay (%v) to %v, got %v", d.Delay, durationMax, c.DelayMax)
 	c.Budget.validate(&p)
 	return p.join()
 }
 
-func (c RetryConfig) withDefaults() RetryConfig {
+// WithDefaults returns the Config with every zero field that has a default set
+// to it.
+func (c RetryConfig) WithDefaults() RetryConfig {
 	setDefault(&c.Attempts, 2)
 	setDefault(&c.Backoff, BackoffExponential)
 	setDefault(&c.Delay, 25*time.Millisecond)
 	setDefault(&c.DelayMax, max(time.Second, c.Delay))
 	setDefault(&c.Jitter, JitterFull)
-	c.Budget = c.Budget.withDefaults()
+	c.Budget = c.Budget.WithDefaults()
 	return c
 }
 
@@ -85,7 +87,7 @@ func (r *Retry) Set(c RetryConfig) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	c = c.withDefaults()
+	c = c.WithDefaults()
 	r.config.Store(&c)
 	return nil
 }

@@ -43,7 +43,9 @@ func (c TimeoutConfig) Validate() error {
 	return p.join()
 }
 
-func (c TimeoutConfig) withDefaults() TimeoutConfig {
+// WithDefaults returns the Config with every zero field that has a default set
+// to it.
+func (c TimeoutConfig) WithDefaults() TimeoutConfig {
 	setDefault(&c.Timeout, 10*time.Second)
 	setDefault(&c.AbandonedMax, 1000)
 	return c
@@ -84,7 +86,7 @@ func (t *Timeout) Set(c TimeoutConfig) error {
 	if c.Detached != t.detached {
 		return &FieldError{"detached", "cannot change while calls run; make a new Timeout"}
 	}
-	c = c.withDefaults()
+	c = c.WithDefaults()
 	t.setting.Store(&timeoutSetting{c, &TimeoutError{After: c.Timeout}})
 	return nil
 }

@@ -62,7 +62,7 @@ func explainRoute(r *gateway.RouteConfig) string {
 		add("each try within %s", short(r.TryTimeout))
 	}
 	if r.Retry != nil {
-		parts = append(parts, explainRetry(effectiveRetry(*r.Retry), r.RetryOn)...)
+		parts = append(parts, explainRetry(r.Retry.WithDefaults(), r.RetryOn)...)
 	}
 	if l := r.RateLimit; l != nil {
 		add("at most %v requests in %s", l.Requests, short(cmp.Or(l.Per, time.Second)))

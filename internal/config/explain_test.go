@@ -1,12 +1,19 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/afloat-dev/afloat/internal/gateway"
+	"github.com/afloat-dev/afloat/policy"
 )
 
 func TestExplain(t *testing.T) {
@@ -68,43 +75,47 @@ routes:
 	}
 }
 
-// The defaults that Explain speaks of are applied by other packages; their
-// documentation must name the same.
-func TestExplainedDefaultsAreTheDocumentedOnes(t *testing.T) {
+// What a field's comment calls its default, in the schema too, is what the code
+// sets it to.
+func TestDocumentedDefaultsAreTheRealOnes(t *testing.T) {
 	docs := comments(t)
-	for field, words := range map[string]string{
-		"gateway.ServiceConfig.Balance":            "Default leastLoaded.",
-		"gateway.ServiceConfig.Timeout":            "Default 15s;",
-		"gateway.ServiceConfig.StallTimeout":       "Default 30s.",
-		"gateway.ServiceConfig.ConnectTimeout":     "Default 1s.",
-		"gateway.ServiceConfig.RetryOn":            "Default: connectFailure, reset, unavailable, 5xx and timeout;",
-		"gateway.OutlierConfig.FailureRate":        "Default 10%.",
-		"gateway.OutlierConfig.LatencyFactor":      "Default 4.",
-		"gateway.OutlierConfig.LatencyMin":         "Default 20ms.",
-		"gateway.OutlierConfig.EjectedMax":         "Default 50%.",
-		"gateway.HealthConfig.Interval":            "Default 1s.",
-		"gateway.HealthConfig.Timeout":             "Default 1s, or Interval where that is less.",
-		"gateway.HealthConfig.UnhealthyThreshold":  "Default 2.",
-		"gateway.HealthConfig.HealthyThreshold":    "Default 1.",
-		"policy.RetryConfig.Attempts":              "Default 2;",
-		"policy.RetryConfig.Delay":                 "Default 25ms.",
-		"policy.RetryConfig.DelayMax":              "Default 1s.",
-		"policy.BudgetConfig.Share":                "Default 20%.",
-		"policy.BudgetConfig.MinPerSecond":         "Default 3;",
-		"policy.BreakerConfig.ConsecutiveFailures": "Default 5.",
-		"policy.BreakerConfig.FailureRate":         "Default 50%.",
-		"policy.BreakerConfig.SlowCallRate":        "Default 80%.",
-		"policy.BreakerConfig.MinimumCalls":        "Default 20.",
-		"policy.BreakerConfig.Window":              "Default 10s.",
-		"policy.BreakerConfig.OpenDuration":        "Default 5s.",
-		"policy.BreakerConfig.OpenDurationMax":     "Default 1m,",
-		"policy.AdaptiveConfig.Min":                "Default 4.",
-		"policy.AdaptiveConfig.Max":                "Default 1000.",
-		"policy.AdaptiveConfig.QueueMax":           "Default 1000;",
-		"policy.AdaptiveConfig.WaitMax":            "Default 100ms.",
+	stated := regexp.MustCompile(`Default (\d[\w.%]*|[a-z]\w*)[.;,:]`)
+	checked := 0
+	for name, effective := range map[string]any{
+		"gateway.ListenerConfig": gateway.ListenerConfig{}.WithDefaults(),
+		"gateway.ServiceConfig":  gateway.ServiceConfig{}.WithDefaults(),
+		"gateway.OutlierConfig":  gateway.OutlierConfig{}.WithDefaults(),
+		"gateway.HealthConfig":   gateway.HealthConfig{}.WithDefaults(),
+		"policy.RetryConfig":     policy.RetryConfig{}.WithDefaults(),
+		"policy.BudgetConfig":    policy.BudgetConfig{}.WithDefaults(),
+		"policy.BreakerConfig":   policy.BreakerConfig{}.WithDefaults(),
+		"policy.AdaptiveConfig":  policy.AdaptiveConfig{}.WithDefaults(),
+		"policy.TimeoutConfig":   policy.TimeoutConfig{}.WithDefaults(),
+		"policy.HedgeConfig":     policy.HedgeConfig{}.WithDefaults(),
 	} {
-		if !strings.Contains(docs[field], words) {
-			t.Errorf("%s says %q, Explain %q: mend effective.go", field, docs[field], words)
+		v := reflect.ValueOf(effective)
+		for i := range v.NumField() {
+			field := v.Type().Field(i).Name
+			m := stated.FindStringSubmatch(docs[name+"."+field])
+			if m == nil {
+				continue
+			}
+			checked++
+			if got := v.Field(i).Interface(); !spells(m[1], got) {
+				t.Errorf("%s.%s: its comment says %s, it is %v", name, field, m[1], got)
+			}
 		}
 	}
+	if checked < 35 {
+		t.Errorf("only %d defaults were found in the comments", checked)
+	}
+}
+
+// spells reports whether a word of a comment is the value.
+func spells(word string, v any) bool {
+	if want, ok := v.(time.Duration); ok {
+		d, err := time.ParseDuration(word)
+		return err == nil && d == want
+	}
+	return fmt.Sprint(v) == word
 }

@@ -13,7 +13,7 @@ import (
 const endpointsShown = 10
 
 func (a *Assembly) explainService(name string) []string {
-	s := effective(a.Gateway.Services[name])
+	s := a.Gateway.Services[name].WithDefaults()
 	lines := []string{a.explainEndpoints(name, s)}
 	if len(s.Endpoints) > 0 || a.runs(name) {
 		times, retries := a.left(name)

@@ -55,8 +55,8 @@ type RouteConfig struct {
 	// To shares the requests among services by weight.
 	To []DestinationConfig `yaml:"to"`
 	// Timeout bounds a request with all its tries, from its last header byte
-	// until the response has begun. Default: the service's.
-	Timeout time.Duration `yaml:"timeout"`
+	// until the response has begun. Default: the service's; negative: none.
+	Timeout time.Duration `yaml:"timeout" min:"-1s"`
 	// TryTimeout bounds one try. Default: the service's.
 	TryTimeout time.Duration `yaml:"tryTimeout"`
 	// Retry says how tries that failed are repeated. Default: the service's.
@@ -132,8 +132,8 @@ type ServiceConfig struct {
 	// roundRobin takes them in turn. Default leastLoaded.
 	Balance Balance `yaml:"balance"`
 	// Timeout bounds a request with all its tries, until its response has
-	// begun. Default 15s; negative: none.
-	Timeout time.Duration `yaml:"timeout"`
+	// begun. Default 15s; negative, such as -1s: none.
+	Timeout time.Duration `yaml:"timeout" min:"-1s"`
 	// TryTimeout bounds one try, until its response has begun. Default: none
 	// but Timeout.
 	TryTimeout time.Duration `yaml:"tryTimeout"`

@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// withDefaults returns the listener's configuration with nothing left open.
-func (c ListenerConfig) withDefaults() ListenerConfig {
+// WithDefaults returns the Config with every zero field that has a default set
+// to it.
+func (c ListenerConfig) WithDefaults() ListenerConfig {
 	c.HeaderTimeout = cmp.Or(c.HeaderTimeout, 10*time.Second)
 	c.IdleTimeout = cmp.Or(c.IdleTimeout, 75*time.Second)
 	c.StallTimeout = cmp.Or(c.StallTimeout, 30*time.Second)
@@ -16,8 +17,9 @@ func (c ListenerConfig) withDefaults() ListenerConfig {
 	return c
 }
 
-// withDefaults returns the service's configuration with nothing left open.
-func (c ServiceConfig) withDefaults() ServiceConfig {
+// WithDefaults returns the Config with every zero field that has a default set
+// to it.
+func (c ServiceConfig) WithDefaults() ServiceConfig {
 	c.Balance = cmp.Or(c.Balance, BalanceLeastLoaded)
 	c.Timeout = cmp.Or(c.Timeout, 15*time.Second)
 	c.StallTimeout = cmp.Or(c.StallTimeout, 30*time.Second)
@@ -29,12 +31,17 @@ func (c ServiceConfig) withDefaults() ServiceConfig {
 	if c.RetryOn == nil {
 		c.RetryOn = []RetryCondition{RetryConnectFailure, RetryReset, RetryUnavailable, Retry5xx, RetryTimeout}
 	}
-	c.Outlier = c.Outlier.withDefaults()
-	c.Health = c.Health.withDefaults()
+	c.Retry = c.Retry.WithDefaults()
+	c.Breaker = c.Breaker.WithDefaults()
+	c.Concurrency = c.Concurrency.WithDefaults()
+	c.Outlier = c.Outlier.WithDefaults()
+	c.Health = c.Health.WithDefaults()
 	return c
 }
 
-func (c OutlierConfig) withDefaults() OutlierConfig {
+// WithDefaults returns the Config with every zero field that has a default set
+// to it.
+func (c OutlierConfig) WithDefaults() OutlierConfig {
 	c.Interval = cmp.Or(c.Interval, 250*time.Millisecond)
 	c.FailureRate = cmp.Or(c.FailureRate, 0.1)
 	c.LatencyFactor = cmp.Or(c.LatencyFactor, 4)
@@ -44,7 +51,9 @@ func (c OutlierConfig) withDefaults() OutlierConfig {
 	return c
 }
 
-func (c HealthConfig) withDefaults() HealthConfig {
+// WithDefaults returns the Config with every zero field that has a default set
+// to it.
+func (c HealthConfig) WithDefaults() HealthConfig {
 	c.Interval = cmp.Or(c.Interval, time.Second)
 	c.Timeout = cmp.Or(c.Timeout, min(c.Interval, time.Second))
 	c.UnhealthyThreshold = cmp.Or(c.UnhealthyThreshold, 2)

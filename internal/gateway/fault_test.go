@@ -150,7 +150,7 @@ func TestQuietEndpointOwesNothing(t *testing.T) {
 		t.Errorf("owes an answer for %v to a request that has just come", owing)
 	}
 	samples := []sample{{owing: e.owing(), silent: e.silent(), waiting: 1}, {tries: 10}, {tries: 10}}
-	if found := outliers(samples, OutlierConfig{}.withDefaults()); len(found) > 0 {
+	if found := outliers(samples, OutlierConfig{}.WithDefaults()); len(found) > 0 {
 		t.Errorf("ejected: %s", found[0].why)
 	}
 }
@@ -189,7 +189,7 @@ func TestFailureOfAllEjectsNobodyAsAnOutlier(t *testing.T) {
 		{tries: 100, failures: 45, enough: true, mean: time.Millisecond},
 		{tries: 100, failures: 55, enough: true, mean: time.Millisecond},
 	}
-	if found := outliers(samples, OutlierConfig{}.withDefaults()); len(found) > 0 {
+	if found := outliers(samples, OutlierConfig{}.WithDefaults()); len(found) > 0 {
 		t.Fatalf("ejected %+v", found)
 	}
 }

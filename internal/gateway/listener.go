@@ -49,7 +49,7 @@ func listenError(address string, err error) error {
 }
 
 func (l *listener) set(c ListenerConfig) {
-	c = c.withDefaults()
+	c = c.WithDefaults()
 	l.config.Store(&c)
 }
 

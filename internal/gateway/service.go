@@ -37,7 +37,7 @@ type service struct {
 // newService starts a service without endpoints.
 func newService(name string, c ServiceConfig, observer Observer) *service {
 	s := &service{name: name, observer: observer}
-	c = c.withDefaults()
+	c = c.WithDefaults()
 	s.config.Store(&c)
 	c.Retry.Name, c.Concurrency.Name = name, name
 	s.retry, _ = policy.NewRetry(c.Retry) // validated before
@@ -50,7 +50,7 @@ func newService(name string, c ServiceConfig, observer Observer) *service {
 
 // set changes the configuration and keeps the state.
 func (s *service) set(c ServiceConfig) {
-	c = c.withDefaults()
+	c = c.WithDefaults()
 	s.config.Store(&c)
 	_ = s.retry.Set(c.Retry) // validated before, as is the rest
 	_ = s.concurrency.Set(c.Concurrency)

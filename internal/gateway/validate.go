@@ -274,13 +274,13 @@ func (v *validator) outlier(o *OutlierConfig, path ...string) {
 	at := func(field string) []string { return append(slices.Clone(path), field) }
 	v.duration(o.Interval, at("interval")...)
 	v.duration(o.LatencyMin, at("latencyMin")...)
-	if o.FailureRate < 0 || o.FailureRate > 1 {
+	if !(o.FailureRate >= 0 && o.FailureRate <= 1) { // NaN is neither
 		v.add("want 0%% to 100%%, got %v", []any{o.FailureRate}, at("failureRate")...)
 	}
-	if o.EjectedMax < 0 || o.EjectedMax > 1 {
+	if !(o.EjectedMax >= 0 && o.EjectedMax <= 1) {
 		v.add("want 0%% to 100%%, got %v", []any{o.EjectedMax}, at("ejectedMax")...)
 	}
-	if o.LatencyFactor != 0 && o.LatencyFactor < 1 {
+	if o.LatencyFactor != 0 && !(o.LatencyFactor >= 1 && o.LatencyFactor <= 1e6) {
 		v.add("want 1 or more, got %v", []any{o.LatencyFactor}, at("latencyFactor")...)
 	}
 	v.count(o.MinimumCalls, 1_000_000, at("minimumCalls")...)
