@@ -43,6 +43,5 @@ loopback only and leaves no process behind.`,
 	c.Flags().BoolVar(&o.JSON, "json", false, "print the verdict as JSON")
 	c.Flags().BoolVar(&o.NoLive, "no-live", false, "print lines instead of the live view")
 	c.Flags().BoolVar(&o.ShowConfig, "show-config", false, "print the gateway's configuration first")
-	c.Flags().Float64Var(&o.Scale, "scale", 1, "multiply how long each part lasts, 0.2 to 3")
 	return c
 }

@@ -115,7 +115,7 @@ func TestBadDocumentsAreRefusedInOneLine(t *testing.T) {
 		{deployment("", "volumeMounts: [{name: v, mountPath: /v}]"), "f.yaml:13:9: " + container + ".volumeMounts: not supported yet: nothing is mounted; remove it"},
 		{deployment("", "ports: [{containerPort: 53, protocol: UDP}]"), "f.yaml:13:37: " + container + ".ports[0].protocol: not supported yet: only TCP ports are handed out; remove it"},
 		{deployment("", "imagePullPolicy: Always"), "f.yaml:13:9: warning: " + container + ".imagePullPolicy: ignored: no image is pulled"},
-		{deployment("", "securityContext: {runAsUser: 1000}"), "f.yaml:13:9: warning: " + container + ".securityContext: ignored: replicas run as Afloat's own user, with its rights"},
+		{deployment("", "securityContext: {runAsUser: 1000}"), "f.yaml:13:9: " + container + ".securityContext: not supported yet: replicas run as Afloat's own user, with its rights; remove it"},
 		{deployment("", "lifecycle: {preStop: {sleep: {seconds: 5}}}"), "f.yaml:13:31: " + container + ".lifecycle.preStop.sleep: not supported yet: before a stop only a command runs; write exec: {command: [sleep, ...]}"},
 		{deployment("", "lifecycle: {postStart: {exec: {command: [a]}}}"), "f.yaml:13:21: " + container + ".lifecycle.postStart: not supported yet: nothing runs after a start; remove it"},
 		{deployment("paused: true", ""), "f.yaml:5:3: spec.paused: not supported yet: a rollout is not paused by its document; remove it"},
