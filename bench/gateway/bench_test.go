@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestMeasuresEveryProxy runs the whole measurement, as short as it gets, and
+// asks whether the figures can be true: their order, not their size.
+func TestMeasuresEveryProxy(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs real proxies")
+	}
+	if err := checkMachine(); err != nil {
+		t.Skip(err)
+	}
+	for _, name := range []string{haproxy, nginx, "wrk"} {
+		if _, err := find(name); err != nil {
+			t.Skip(err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	o := options{rounds: 1, duration: time.Second, connections: []int{8}, idle: 50, settle: 100 * time.Millisecond}
+	b, err := newBench(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.close()
+	r, err := b.measure(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Rows) != 6 || len(r.Idle) != 3 {
+		t.Fatalf("%d rows and %d idle figures, want 6 and 3", len(r.Rows), len(r.Idle))
+	}
+	for _, s := range r.Samples {
+		checkSample(t, s)
+	}
+	for _, one := range r.Rows {
+		// Zero over zero, where the cost was too little to be read, is no number.
+		if one.CPU > 0 && (one.Proxy == haproxy && one.ToHAProxy != 1 || one.Proxy == nginx && one.ToNginx != 1) {
+			t.Errorf("%s is %.2f of HAProxy and %.2f of nginx", one.Proxy, one.ToHAProxy, one.ToNginx)
+		}
+	}
+	for _, m := range r.Idle {
+		if m.KiB < 0 || m.KiB > 1000 {
+			t.Errorf("%s: an idle connection costs %.1f KiB", m.Proxy, m.KiB)
+		}
+	}
+}
+
+// checkSample has wide bounds: a request costs a proxy more than a microsecond
+// and less than ten milliseconds. Where the machine had time for next to none,
+// their cost is too little to be read.
+func checkSample(t *testing.T, s sample) {
+	t.Helper()
+	if s.Requests > 20_000 && s.CPU < 0.1 || s.CPU > 1000 {
+		t.Errorf("%s, %s: %.2f CPU seconds per 100k requests", s.Proxy, s.Variant, s.CPU)
+	}
+	if s.Rate <= 0 || s.P50 <= 0 || s.P99 < s.P50 {
+		t.Errorf("%s, %s: %.0f requests/s, p50 %.3f ms, p99 %.3f ms", s.Proxy, s.Variant, s.Rate, s.P50, s.P99)
+	}
+	if s.Memory < 0.5 || s.Memory > 500 {
+		t.Errorf("%s, %s: %.1f MiB of memory", s.Proxy, s.Variant, s.Memory)
+	}
+}
+
+// TestStopEndsChildren starts what does not end by itself.
+func TestStopEndsChildren(t *testing.T) {
+	if err := checkMachine(); err != nil {
+		t.Skip(err)
+	}
+	p, err := startProcess(loadCore, nil, "/bin/sh", "-c", "sleep 600 & wait")
+	if err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for len(family(p.cmd.Process.Pid)) < 2 {
+		if time.Now().After(deadline) {
+			t.Fatal("the child was not found")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	child := family(p.cmd.Process.Pid)[1]
+	p.stop()
+	for running(child) {
+		if time.Now().After(deadline) {
+			t.Fatal("the child still runs")
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// running reports whether a process is there and no zombie.
+func running(pid int) bool {
+	state, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	return err == nil && !strings.Contains(string(state), "\nState:\tZ")
+}
+
+func TestRoundIsVoidUnlessWorkIsEqual(t *testing.T) {
+	good := loadResult{Requests: 1000, Bytes: 1000 * 1200}
+	change := func(f func(*loadResult)) *loadResult { r := good; f(&r); return &r }
+	for _, c := range []struct {
+		name   string
+		result *loadResult
+		served int64
+		void   bool
+	}{
+		{"all served", &good, 1005, false},
+		{"health checks", &good, 1050, false},
+		{"answers of another status", change(func(r *loadResult) { r.StatusErrors = 1 }), 1000, true},
+		{"timeouts", change(func(r *loadResult) { r.Timeouts = 1 }), 1000, true},
+		{"short answers", change(func(r *loadResult) { r.Bytes = 1000 * 300 }), 1000, true},
+		{"answers from a cache", &good, 900, true},
+		{"repeated requests", &good, 2000, true},
+		{"nothing", &loadResult{}, 0, true},
+	} {
+		if got := fault(c.result, c.served, 64) != ""; got != c.void {
+			t.Errorf("%s: void is %v, want %v", c.name, got, c.void)
+		}
+	}
+}
+
+func TestReportHoldsMediansOfGoodRounds(t *testing.T) {
+	var r report
+	for _, variant := range variants {
+		for _, p := range []string{afloat, haproxy, nginx} {
+			for i, cpu := range []float64{5, 1, 3} {
+				if p == afloat {
+					cpu *= 2
+				}
+				r.Samples = append(r.Samples, sample{Variant: variant, Proxy: p, Connections: 64, Round: i + 1, CPU: cpu})
+			}
+			r.Samples = append(r.Samples, sample{Variant: variant, Proxy: p, Connections: 64, Round: 4, CPU: 1000, Void: "neighbours"})
+		}
+	}
+	if err := r.summarize(); err != nil {
+		t.Fatal(err)
+	}
+	want := row{Variant: variantPlain, Connections: 64, Proxy: afloat, Rounds: 3, Void: 1,
+		CPU: 6, CPUMin: 2, CPUMax: 10, ToHAProxy: 2, ToNginx: 2}
+	if diff := cmp.Diff(want, r.Rows[0]); diff != "" {
+		t.Error(diff)
+	}
+	for i := range r.Samples {
+		r.Samples[i].Void = "neighbours"
+	}
+	if err := r.summarize(); err == nil {
+		t.Error("a report of nothing but void rounds")
+	}
+}
+
+func TestTableReplacesMarkedBlock(t *testing.T) {
+	text := "before\n" + markBegin + "old\n" + markEnd + "after\n"
+	got, err := between(text, "new\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.Replace(text, "old", "new", 1); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if _, err := between("no marks", "new\n"); err == nil {
+		t.Error("a text without marks was changed")
+	}
+}
+
+func TestOptionsAreChecked(t *testing.T) {
+	o, err := parse([]string{"-rounds", "2", "-duration", "3s", "-connections", "1, 20", "-json"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.rounds != 2 || o.duration != 3*time.Second || !cmp.Equal(o.connections, []int{1, 20}) || !o.json {
+		t.Errorf("got %+v", o)
+	}
+	for _, bad := range []string{"-rounds=0", "-duration=1500ms", "-duration=0s", "-connections=0", "-connections=", "-idle=-1"} {
+		if _, err := parse([]string{bad}); err == nil {
+			t.Errorf("%s was taken", bad)
+		}
+	}
+}
+
+func TestMissingProgramIsNamed(t *testing.T) {
+	_, err := find("afloat-no-such-program")
+	if err == nil || !strings.Contains(err.Error(), "apt-get install") {
+		t.Errorf("got %v, want how to install it", err)
+	}
+	if _, err := findProxies(t.Context(), "/bin/true", t.TempDir()); err != nil && !strings.Contains(err.Error(), "apt-get install") {
+		t.Error(err)
+	}
+}
+
+// TestLoadEndsWithContext stands for Ctrl-C.
+func TestLoadEndsWithContext(t *testing.T) {
+	wrk, err := find("wrk")
+	if err != nil {
+		t.Skip(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	b := &bench{wrk: wrk, script: "testdata/report.lua"}
+	if _, err := b.load(ctx, "127.0.0.1:9", 1, time.Minute); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+}
