@@ -61,13 +61,14 @@ func TestScripts(t *testing.T) {
 // commands are what scripts can do beyond testscript's own commands.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	// Programs and their ends.
-	"exits": cmdExits, // exits CODE PROGRAM ARG...: runs it, to its end
-	"until": cmdUntil, // until REGEXP PROGRAM ARG...: runs it until its output matches
-	"start": cmdStart, // start NAME PROGRAM ARG...: runs it beside the script
-	"says":  cmdSays,  // says NAME REGEXP: waits until its output matches
-	"tell":  cmdTell,  // tell NAME SIGNAL
-	"end":   cmdEnd,   // end NAME CODE: waits for its end
-	"alone": cmdAlone, // alone: waits until no process of the script is left
+	"exits":  cmdExits,  // exits CODE PROGRAM ARG...: runs it, to its end
+	"until":  cmdUntil,  // until REGEXP PROGRAM ARG...: runs it until its output matches
+	"start":  cmdStart,  // start NAME PROGRAM ARG...: runs it beside the script
+	"says":   cmdSays,   // says NAME REGEXP: waits until its output matches
+	"tell":   cmdTell,   // tell NAME SIGNAL
+	"insist": cmdInsist, // insist NAME SIGNAL: again and again until it ends
+	"end":    cmdEnd,    // end NAME CODE: waits for its end
+	"alone":  cmdAlone,  // alone: waits until no process of the script is left
 
 	// Values.
 	"ports": cmdPorts, // ports NAME...: sets variables to free ports
@@ -80,10 +81,10 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"get":      cmdGet,      // get [-host HOST] URL: prints status, header and body
 	"await":    cmdAwait,    // await [-host HOST] URL STATUS: asks until the status comes
 	"load":     cmdLoad,     // load [-host HOST] [-n N] [-c C] [-slow TIME] URL: many requests
-	"drive":    cmdDrive,    // drive NAME [-host HOST] URL: requests until reap NAME
-	"reap":     cmdReap,     // reap NAME: prints what came of the requests
-	"upstream": cmdUpstream, // upstream NAME [-fail N] [-hang]: a server, its port in NAME
-	"tries":    cmdTries,    // tries NAME N: how many requests it was asked
+	"drive":    cmdDrive,    // drive NAME [-host HOST] [-n N] URL: requests beside the script
+	"reap":     cmdReap,     // reap NAME: ends them and prints what came of them
+	"upstream": cmdUpstream, // upstream NAME [-fail N] [-hang] [-delay TIME]: a server, its port in NAME
+	"tries":    cmdTries,    // tries NAME N: waits until it was asked N times, and wants no more
 }
 
 // setUp puts the binary on the path and marks all that the script starts.
@@ -107,6 +108,7 @@ func setUp(e *testscript.Env) error {
 	e.Setenv("VIRTUALSERVICE", istio)
 	e.Setenv("DEPLOYMENT", kube)
 	e.Setenv("SCHEMA", schema)
+	e.Setenv("AFLOAT", filepath.Join(programs, "afloat"))
 	e.Defer(func() { s.close(e.T()) })
 	return nil
 }

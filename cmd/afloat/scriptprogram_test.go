@@ -261,6 +261,20 @@ func cmdTell(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(find(ts, args[0]).cmd.Process.Signal(signals[args[1]]))
 }
 
+func cmdInsist(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, !neg && len(args) == 2 && signals[args[1]] != 0, "insist NAME SIGNAL")
+	p := find(ts, args[0])
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(5 * interval) {
+		select {
+		case <-p.done:
+			return
+		default:
+			_ = p.cmd.Process.Signal(signals[args[1]]) // fails when it has just ended
+		}
+	}
+	ts.Fatalf("%s does not end:\n%s", args[0], p.output())
+}
+
 func cmdEnd(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, !neg && len(args) == 2, "end NAME CODE")
 	p := find(ts, args[0])

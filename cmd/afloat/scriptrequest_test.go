@@ -160,9 +160,10 @@ func cmdLoad(ts *testscript.TestScript, neg bool, args []string) {
 	r.print(ts.Stdout())
 }
 
-// drive is load in the background: two callers, with a pause after each request.
+// drive is load in the background, with a pause after each request.
 type drive struct {
 	cancel context.CancelFunc
+	n      int // how many requests; 0: until it is reaped
 	group  sync.WaitGroup
 	report report
 }
@@ -178,16 +179,18 @@ func (d *drive) stop() {
 }
 
 func cmdDrive(ts *testscript.TestScript, neg bool, args []string) {
-	want(ts, !neg && len(args) > 1, "drive NAME [-host HOST] URL")
+	want(ts, !neg && len(args) > 1, "drive NAME [-host HOST] [-n N] URL")
 	a := newAsked("drive")
-	want(ts, len(a.parse(ts, args[1:])) == 0, "drive NAME [-host HOST] URL")
+	n := a.flags.Int("n", 0, "how many; 0: until reap")
+	want(ts, len(a.parse(ts, args[1:])) == 0, "drive NAME [-host HOST] [-n N] URL")
 	ctx, cancel := context.WithCancel(context.Background())
-	d := &drive{cancel: cancel, report: report{counts: map[string]int{}}}
+	d := &drive{cancel: cancel, n: *n, report: report{counts: map[string]int{}}}
 	of(ts).drives[args[0]] = d
 	client := newClient(driveCallers, false)
+	var made atomic.Int64
 	for range driveCallers {
 		d.group.Go(func() {
-			for ctx.Err() == nil {
+			for ctx.Err() == nil && (d.n == 0 || made.Add(1) <= int64(d.n)) {
 				d.report.ask(a, client, 0)
 				time.Sleep(drivePause)
 			}
@@ -198,6 +201,9 @@ func cmdDrive(ts *testscript.TestScript, neg bool, args []string) {
 func cmdReap(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, !neg && len(args) == 1 && of(ts).drives[args[0]] != nil, "reap NAME")
 	d := of(ts).drives[args[0]]
+	if d.n > 0 {
+		d.group.Wait()
+	}
 	d.stop()
 	d.report.print(ts.Stdout())
 }

@@ -65,7 +65,13 @@ func cmdUpstream(ts *testscript.TestScript, neg bool, args []string) {
 
 func cmdTries(ts *testscript.TestScript, neg bool, args []string) {
 	want(ts, !neg && len(args) == 2 && of(ts).servers[args[0]] != nil, "tries NAME N")
-	if got := of(ts).servers[args[0]].asked.Load(); strconv.FormatInt(got, 10) != args[1] {
-		ts.Fatalf("%s was asked %d times, want %s", args[0], got, args[1])
+	n, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	u := of(ts).servers[args[0]]
+	for end := time.Now().Add(patience); u.asked.Load() < n && time.Now().Before(end); {
+		time.Sleep(interval)
+	}
+	if got := u.asked.Load(); got != n {
+		ts.Fatalf("%s was asked %d times, want %d", args[0], got, n)
 	}
 }
