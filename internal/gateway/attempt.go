@@ -50,10 +50,10 @@ func (x *exchange) attempt(limit *policy.AdaptivePermit) outcome {
 	o := x.ask(c, start)
 	e.waiting.Add(-1)
 	o.choice = c
-	took := time.Since(start)
-	e.tried(o.class, took, o.err)
+	now := time.Now()
+	e.tried(o.class, now, now.Sub(start), o.err)
 	if o.status != 0 {
-		x.record.FirstByte = time.Since(x.record.Start)
+		x.record.FirstByte = now.Sub(x.record.Start)
 		if limit != nil && !o.repeatable(x) {
 			limit.Answered() // how long the body takes says nothing about the load
 		}
@@ -66,12 +66,18 @@ func (x *exchange) attempt(limit *policy.AdaptivePermit) outcome {
 func (x *exchange) ask(c choice, start time.Time) outcome {
 	e := c.endpoint
 	for fresh := false; ; fresh = true {
-		u, err := e.pool.get(context.Background(), fresh, x.tryLeft(start))
-		if err != nil {
-			return x.unreachable(e, err)
+		var u *upstream
+		if !fresh {
+			u = e.pool.reuse()
+		}
+		if u == nil {
+			var err error
+			if u, err = e.pool.dial(context.Background(), x.tryLeft(start, time.Now())); err != nil {
+				return x.unreachable(e, err)
+			}
 		}
 		x.upstream = u
-		err = x.send(u)
+		err := x.send(u)
 		if err == nil {
 			err = x.awaitResponse(u, start)
 		}
@@ -86,14 +92,14 @@ func (x *exchange) ask(c choice, start time.Time) outcome {
 	}
 }
 
-// tryLeft is how long the present try may take yet.
-func (x *exchange) tryLeft(start time.Time) time.Duration {
+// tryLeft is how long the try that began at start may take yet.
+func (x *exchange) tryLeft(start, now time.Time) time.Duration {
 	left := time.Duration(1<<63 - 1)
 	if x.to.tryTimeout > 0 {
-		left = x.to.tryTimeout - time.Since(start)
+		left = x.to.tryTimeout - now.Sub(start)
 	}
 	if !x.deadline.IsZero() {
-		left = min(left, time.Until(x.deadline))
+		left = min(left, x.deadline.Sub(now))
 	}
 	return max(left, 1)
 }
@@ -110,7 +116,7 @@ func (x *exchange) unreachable(e *endpoint, err error) outcome {
 // failed is the outcome of a try whose response did not begin.
 func (x *exchange) failed(err error) outcome {
 	o := outcome{class: policy.Failure, reason: ReasonReset, err: shortError(err), sent: true}
-	_, protocol := errorAs[*http1.ProtocolError](err)
+	_, protocol := errors.AsType[*http1.ProtocolError](err)
 	var body *bodyError
 	switch {
 	case errors.Is(err, errClientGone):
@@ -231,7 +237,7 @@ func (x *exchange) awaitResponse(u *upstream, start time.Time) error {
 	for {
 		now := time.Now()
 		if end.IsZero() || x.body.sending() {
-			end = now.Add(x.tryLeft(start))
+			end = now.Add(x.tryLeft(start, now))
 		}
 		by := now.Add(lookInterval)
 		if set := u.timed.readSet; set.After(now.Add(lookInterval/2)) && set.Before(by) {

@@ -137,7 +137,7 @@ func (b *requestBody) broken() error {
 	if b.ended == nil || b.sending() {
 		return nil
 	}
-	if e, ok := errorAs[*http1.ReadError](b.err); ok {
+	if e, ok := errors.AsType[*http1.ReadError](b.err); ok {
 		return e.Err
 	}
 	return nil
@@ -179,7 +179,7 @@ type bodyError struct{ cause error }
 func (e *bodyError) Error() string { return "read the request's body: " + e.cause.Error() }
 
 func (e *bodyError) reason() Reason {
-	_, protocol := errorAs[*http1.ProtocolError](e.cause)
+	_, protocol := errors.AsType[*http1.ProtocolError](e.cause)
 	switch {
 	case errors.Is(e.cause, http1.ErrTooLong):
 		return ReasonTooLarge

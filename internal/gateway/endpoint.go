@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"errors"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -90,8 +89,8 @@ func (e *endpoint) owing() time.Duration {
 // latencyDecay is the weight of the newest sample of the moving mean.
 const latencyDecay = 0.1
 
-// tried records how a try ended, and when its response began.
-func (e *endpoint) tried(class policy.Class, took time.Duration, err error) {
+// tried records how a try ended that began took before now.
+func (e *endpoint) tried(class policy.Class, now time.Time, took time.Duration, err error) {
 	if class == policy.Ignored {
 		return
 	}
@@ -104,7 +103,7 @@ func (e *endpoint) tried(class policy.Class, took time.Duration, err error) {
 			e.lastError.Store(&text)
 		}
 	} else {
-		e.answered.Store(int64(time.Since(clock)))
+		e.answered.Store(int64(now.Sub(clock)))
 		if e.hangs.Load() {
 			e.hangs.Store(false)
 		}
@@ -205,11 +204,4 @@ func (e *endpoint) status() EndpointStatus {
 		s.State = "probing"
 	}
 	return s
-}
-
-// errorAs is errors.As with the target returned.
-func errorAs[T error](err error) (T, bool) {
-	var target T
-	ok := errors.As(err, &target)
-	return target, ok
 }

@@ -34,20 +34,19 @@ type pool struct {
 // errConnections is why no further connection is made to an endpoint.
 var errConnections = errors.New("the endpoint's connectionsMax is reached")
 
-// get returns an idle connection that its peer has not closed, or a new one.
-func (p *pool) get(ctx context.Context, fresh bool, timeout time.Duration) (*upstream, error) {
-	for !fresh {
+// reuse returns an idle connection that its peer has not closed, or nil.
+func (p *pool) reuse() *upstream {
+	for {
 		u := p.pop()
 		if u == nil {
-			break
+			return nil
 		}
 		if u.Alive() {
 			u.reused = true
-			return u, nil
+			return u
 		}
 		p.discard(u)
 	}
-	return p.dial(ctx, timeout)
 }
 
 func (p *pool) pop() *upstream {
@@ -63,6 +62,7 @@ func (p *pool) pop() *upstream {
 	return u
 }
 
+// dial makes a connection.
 func (p *pool) dial(ctx context.Context, timeout time.Duration) (*upstream, error) {
 	c := p.endpoint.service.config.Load()
 	if p.open.Add(1) > int64(c.ConnectionsMax) {

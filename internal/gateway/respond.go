@@ -21,7 +21,7 @@ func (x *exchange) relay(o outcome) (keep bool, class policy.Class) {
 	n, err := u.Body().Relay(x.session.conn, f)
 	x.record.Status, x.record.ResponseBytes = o.status, n
 	class = o.class
-	if _, clientFailed := errorAs[*http1.WriteError](err); clientFailed {
+	if _, clientFailed := errors.AsType[*http1.WriteError](err); clientFailed {
 		class, x.record.Reason = policy.Ignored, ReasonClientGone
 	} else if err != nil {
 		class, x.record.Reason = policy.Failure, ReasonBrokenOff
@@ -52,7 +52,7 @@ func (x *exchange) reject(status int, reason Reason, why string, err error) (kee
 		return x.answer(cmp.Or(f.Status, 200), cmp.Or(f.ContentType, "text/plain; charset=utf-8"), f.Body, 0)
 	}
 	var retryAfter time.Duration
-	if rejected, ok := errorAs[*policy.Rejected](err); ok {
+	if rejected, ok := errors.AsType[*policy.Rejected](err); ok {
 		retryAfter = max(rejected.RetryAfter, time.Nanosecond)
 	}
 	x.record.Reason = reason

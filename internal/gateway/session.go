@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"sync/atomic"
@@ -78,7 +79,7 @@ func (s *session) await(wait time.Duration) bool {
 func (s *session) refuse(err error, start time.Time) {
 	x := &s.exchange
 	x.begin(start)
-	if e, ok := errorAs[*http1.ProtocolError](err); ok {
+	if e, ok := errors.AsType[*http1.ProtocolError](err); ok {
 		x.refuse(e.Status, ReasonBadRequest, e.Reason)
 	} else if expired(err) {
 		x.refuse(408, ReasonClientSlow, "the request's head took too long")

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"net"
 	"time"
 
@@ -70,6 +71,6 @@ func far(set, want time.Time, allowed time.Duration) bool {
 
 // expired reports whether err is a deadline that passed.
 func expired(err error) bool {
-	t, ok := errorAs[net.Error](err)
+	t, ok := errors.AsType[net.Error](err)
 	return ok && t.Timeout()
 }
