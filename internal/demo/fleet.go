@@ -151,6 +151,27 @@ func (f *fleet) startAgain(ctx context.Context, id int) error {
 	return await(ctx, func() bool { return healthy(ctx, address) })
 }
 
+// renew replaces all unprotected replicas.
+func (f *fleet) renew(ctx context.Context) error {
+	for id := range len(f.addresses) {
+		r, err := f.bare(id + 1)
+		if err != nil {
+			return err
+		}
+		if _, err := kill(ctx, r); err != nil {
+			return err
+		}
+		gone := func() bool { _, err := f.bare(id + 1); return err != nil }
+		if err := await(ctx, gone); err != nil {
+			return err
+		}
+		if err := f.startAgain(ctx, id+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func healthy(ctx context.Context, address string) bool {
 	return ask(ctx, http.MethodGet, "http://"+address+"/health") == nil
 }

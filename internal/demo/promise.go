@@ -18,7 +18,7 @@ type Promise struct {
 const (
 	failedMax    = 0.005 // of the requests, while one replica is faulty
 	betterTimes  = 10    // as many fail without
-	detectedMax  = 2 * time.Second
+	detectedMax  = 3 * time.Second
 	healedMax    = 3 * time.Second
 	goodputMin   = 0.8 // of what the service bears
 	recoveredMax = 2 * time.Second

@@ -22,9 +22,10 @@ const (
 	overloadTime = 8 * time.Second
 	settleMax    = 8 * time.Second
 	recoverTime  = 5 * time.Second
-	// repeatBefore is until when an act may be repeated, so that all ends
-	// within a minute and a half.
-	repeatBefore = 55 * time.Second
+	// repeatBefore is until when a fault, and repeatOverloadBefore until when
+	// the overload may be repeated, so that all ends within a minute and a half.
+	repeatBefore         = 50 * time.Second
+	repeatOverloadBefore = 68 * time.Second
 )
 
 // settleMin is enough for every request of a fault to have ended, and for
@@ -160,15 +161,34 @@ func (s *story) tell(ctx context.Context) error {
 	for i, f := range faults {
 		a := s.acts[1+i]
 		err := s.strike(ctx, f, a)
-		if err == nil && a.behind() && time.Since(s.started) < s.options.scaled(repeatBefore) {
-			s.teller.say("  this machine was too busy to send the load in time: once more")
+		if err == nil && s.repeats(a, repeatBefore) {
 			err = s.strike(ctx, f, a)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.story, err)
 		}
 	}
-	return s.overload(ctx, s.acts[1+len(faults)])
+	a := s.acts[1+len(faults)]
+	if err := s.overload(ctx, a); err != nil || !s.repeats(a, repeatOverloadBefore) {
+		return err
+	}
+	// The unprotected side would still be busy with the first one.
+	if err := s.fleet.renew(ctx); err != nil {
+		return fmt.Errorf("renew the unprotected replicas: %w", err)
+	}
+	calm, cancel := context.WithTimeout(ctx, settleMin)
+	defer cancel()
+	_ = await(calm, func() bool { return s.with.wellNow() && s.without.wellNow() }) // or as well as it gets
+	return s.overload(ctx, a)
+}
+
+// repeats reports whether an act is worth repeating, and time is left for it.
+func (s *story) repeats(a *act, before time.Duration) bool {
+	if !a.behind() || time.Since(s.started) > s.options.scaled(before) {
+		return false
+	}
+	s.teller.say("  this machine was too busy to send the load in time: once more")
+	return true
 }
 
 func (s *story) calm(ctx context.Context, a *act) error {
