@@ -79,6 +79,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 
 	// Requests.
 	"get":      cmdGet,      // get [-host HOST] URL: prints status, header and body
+	"put":      cmdPut,      // put URL: a PUT that must succeed
 	"await":    cmdAwait,    // await [-host HOST] URL STATUS: asks until the status comes
 	"load":     cmdLoad,     // load [-host HOST] [-n N] [-c C] [-slow TIME] URL: many requests
 	"drive":    cmdDrive,    // drive NAME [-host HOST] [-n N] URL: requests beside the script

@@ -70,6 +70,18 @@ func cmdGet(ts *testscript.TestScript, neg bool, args []string) {
 	_, _ = ts.Stdout().Write(text)
 }
 
+func cmdPut(ts *testscript.TestScript, neg bool, args []string) {
+	want(ts, !neg && len(args) == 1, "put URL")
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPut, args[0], nil)
+	ts.Check(err)
+	res, err := newClient(1, false).Do(req)
+	ts.Check(err)
+	_ = res.Body.Close() // its status says it all
+	if res.StatusCode != http.StatusOK {
+		ts.Fatalf("%s", res.Status)
+	}
+}
+
 func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 	a := newAsked("await")
 	rest := a.parse(ts, args)

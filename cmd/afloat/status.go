@@ -222,9 +222,10 @@ func short(seconds float64) string {
 	case d < time.Hour:
 		return d.Round(time.Second).String()
 	}
-	return d.Round(time.Minute).String()
+	return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
 }
 
+// millis is a latency with two digits or more; none was measured where it is zero.
 func millis(seconds float64) string {
 	switch {
 	case seconds == 0:
@@ -234,5 +235,8 @@ func millis(seconds float64) string {
 	case seconds < 1:
 		return fmt.Sprintf("%.0fms", 1000*seconds)
 	}
-	return fmt.Sprintf("%.2gs", seconds)
+	if seconds < 10 {
+		return fmt.Sprintf("%.2gs", seconds)
+	}
+	return short(seconds)
 }
