@@ -41,6 +41,7 @@ type daemon struct {
 	token      string
 
 	started time.Time
+	first   *config.Assembly // the one at the start: parts of it stay in force
 
 	mu       sync.Mutex // guards what follows
 	assembly *config.Assembly
@@ -49,7 +50,7 @@ type daemon struct {
 
 // newDaemon opens all that can fail: logs, ports. Nothing serves yet.
 func newDaemon(from *sources, a *config.Assembly, s *streams, live bool) (*daemon, error) {
-	d := &daemon{from: from, streams: s, assembly: a, live: live, started: time.Now()}
+	d := &daemon{from: from, streams: s, first: a, assembly: a, live: live, started: time.Now()}
 	output := s.err
 	if live {
 		output = io.Discard // the view shows the events; lines would tear it
@@ -231,7 +232,7 @@ func (d *daemon) status() console.Status {
 // view is what the live view shows, here or in `afloat status --watch`.
 func (d *daemon) view() signal.Source {
 	return signal.Source{
-		Name:     strings.Join(d.assembly.Files, ", "),
+		Name:     strings.Join(d.first.Files, ", "),
 		Started:  d.started,
 		Status:   d.gateway.Status,
 		Replicas: d.supervisor.Status,

@@ -1,17 +1,21 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
 	"github.com/afloat-dev/afloat/internal/config"
+	"github.com/afloat-dev/afloat/internal/config/yamltree"
 )
 
 // sources are the flags that say what to load, shared by run and check.
@@ -19,6 +23,7 @@ type sources struct {
 	files     []string
 	upstreams []string
 	listen    string
+	input     []byte // what was read from standard input, for the next reload
 }
 
 func (f *sources) register(c *cobra.Command) {
@@ -29,7 +34,7 @@ func (f *sources) register(c *cobra.Command) {
 }
 
 func (f *sources) options() config.Options {
-	return config.Options{Upstreams: f.upstreams, Listen: f.listen, Resolve: resolve}
+	return config.Options{Upstreams: f.upstreams, Listen: f.listen, Resolve: resolve, Input: bytes.NewReader(f.input)}
 }
 
 // resolve reports whether a host name has an address now.
@@ -48,6 +53,12 @@ func resolve(host string) error {
 func (f *sources) load(s *streams) (*config.Assembly, error) {
 	if len(f.files) == 0 {
 		return nil, &exit{code: exitUsage, err: errors.New("which configuration? Write -f FILE, as in: afloat run -f afloat.yaml")}
+	}
+	if slices.Contains(f.files, config.Stdin) {
+		var err error
+		if f.input, err = io.ReadAll(io.LimitReader(s.in, yamltree.BytesMax+1)); err != nil {
+			return nil, &exit{code: exitUsage, err: fmt.Errorf("read standard input: %w", err)}
+		}
 	}
 	a, problems := config.Load(f.files, f.options())
 	problems.Render(s.err, isTerminal(s.err))

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -53,11 +54,14 @@ func (d *daemon) watch(ctx context.Context) error {
 }
 
 // watchFolders watches the folders of the files rather than the files, which
-// editors replace.
+// editors replace, and the folders that were named themselves.
 func (d *daemon) watchFolders(watcher *fsnotify.Watcher) {
 	folders := map[string]bool{}
 	for _, f := range d.assembly.Files {
 		folders[filepath.Dir(f)] = true
+		if info, err := os.Stat(f); err == nil && info.IsDir() {
+			folders[f] = true
+		}
 	}
 	for folder := range folders {
 		if err := watcher.Add(folder); err != nil {
@@ -66,16 +70,19 @@ func (d *daemon) watchFolders(watcher *fsnotify.Watcher) {
 	}
 }
 
-// concerns reports whether a path is one of the files, or the link by which a
-// ConfigMap's files are switched.
+// concerns reports whether a path is one of the files, a file in one of the
+// folders, or the link by which a ConfigMap's files are switched.
 func (d *daemon) concerns(path string) bool {
+	path = filepath.Clean(path)
 	if filepath.Base(path) == "..data" {
 		return true
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, f := range d.assembly.Files {
-		if filepath.Clean(f) == filepath.Clean(path) {
+		f = filepath.Clean(f)
+		inside := f == filepath.Dir(path) && slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(path))
+		if f == path || inside {
 			return true
 		}
 	}
@@ -111,11 +118,24 @@ func (d *daemon) reload(why string) {
 		d.refuse(why, err)
 		return
 	}
+	waiting := d.waiting(next)
 	d.mu.Lock()
 	d.assembly = next
-	d.config = console.ConfigStatus{Files: next.Files, AppliedAt: time.Now()}
+	d.config = console.ConfigStatus{Files: next.Files, AppliedAt: time.Now(), Waiting: waiting}
 	d.mu.Unlock()
 	d.log.Info("configuration applied", "reason", why, "changes", strings.Join(changes, "; "))
+	if len(waiting) > 0 {
+		d.log.Warn("some changes wait for a restart", "changes", strings.Join(waiting, "; "))
+	}
+}
+
+// waiting lists the changes that are taken over only by a restart: those of the
+// admin listener and of the logs, which are opened once.
+func (d *daemon) waiting(next *config.Assembly) []string {
+	return slices.DeleteFunc(next.Diff(d.first), func(change string) bool {
+		part, _, _ := strings.Cut(change, ":")
+		return part != "admin" && part != "access log" && part != "log"
+	})
 }
 
 func (d *daemon) refuse(why string, err error) {

@@ -63,7 +63,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	// Programs and their ends.
 	"exits":  cmdExits,  // exits CODE PROGRAM ARG...: runs it, to its end
 	"until":  cmdUntil,  // until REGEXP PROGRAM ARG...: runs it until its output matches
-	"start":  cmdStart,  // start NAME PROGRAM ARG...: runs it beside the script
+	"start":  cmdStart,  // start NAME [-in FILE] PROGRAM ARG...: runs it beside the script
 	"says":   cmdSays,   // says NAME REGEXP: waits until its output matches
 	"tell":   cmdTell,   // tell NAME SIGNAL
 	"insist": cmdInsist, // insist NAME SIGNAL: again and again until it ends

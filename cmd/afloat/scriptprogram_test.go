@@ -52,8 +52,11 @@ func (s *script) close(t testscript.T) {
 	for _, d := range s.drives {
 		d.stop()
 	}
-	for _, p := range s.programs {
+	for name, p := range s.programs {
 		p.kill()
+		if strings.Contains(p.output(), "WARNING: DATA RACE") {
+			t.Fatal("a data race in ", name, ":\n", p.output())
+		}
 	}
 	for _, f := range s.closers {
 		f()
@@ -209,9 +212,16 @@ func compile(ts *testscript.TestScript, pattern string) *regexp.Regexp {
 }
 
 func cmdStart(ts *testscript.TestScript, neg bool, args []string) {
-	want(ts, !neg && len(args) >= 2, "start NAME PROGRAM ARG...")
+	want(ts, !neg && len(args) >= 2, "start NAME [-in FILE] PROGRAM ARG...")
 	p := &program{done: make(chan struct{})}
-	p.cmd = command(context.Background(), ts, args[1:])
+	run := args[1:]
+	if run[0] == "-in" {
+		run = run[2:]
+	}
+	p.cmd = command(context.Background(), ts, run)
+	if args[1] == "-in" {
+		p.cmd.Stdin = strings.NewReader(ts.ReadFile(args[2]))
+	}
 	p.cmd.Stdout, p.cmd.Stderr = side{p, &p.out}, side{p, &p.err}
 	ts.Check(p.cmd.Start())
 	of(ts).programs[args[0]] = p

@@ -136,6 +136,9 @@ func writeStatus(out io.Writer, st *console.Status) error {
 	if st.Config.Refused != "" {
 		fmt.Fprintf(w, "a newer one was refused at %s: %s\n", st.Config.RefusedAt.Format(time.RFC3339), st.Config.Refused)
 	}
+	for _, change := range st.Config.Waiting {
+		fmt.Fprintf(w, "waits for a restart: %s\n", change)
+	}
 	for _, l := range st.Gateway.Listeners {
 		fmt.Fprintf(w, "listening on %s, %d connections\n", l.Address, l.Connections)
 	}

@@ -37,6 +37,8 @@ type ConfigStatus struct {
 	// because of a problem.
 	RefusedAt time.Time `json:"refusedAt,omitzero"`
 	Refused   string    `json:"refused,omitempty"`
+	// Waiting lists the changes that only a restart takes over.
+	Waiting []string `json:"waiting,omitempty"`
 }
 
 // Options are what the API shows.
