@@ -39,6 +39,8 @@ func (x *exchange) begin(start time.Time) {
 		Path:     x.request.Path,
 	}
 	x.route, x.to, x.upstream = nil, nil, nil
+	x.deadline = time.Time{}
+	x.body.prepare(x)
 	x.tried = x.triedMem[:0]
 	x.answered = false
 }
@@ -46,6 +48,9 @@ func (x *exchange) begin(start time.Time) {
 // run serves the request and reports whether the connection can serve another.
 func (x *exchange) run(start time.Time) (keep bool) {
 	x.begin(start)
+	if !x.request.Framing.None() {
+		x.request.Upgrade = nil // nobody may switch protocols in the middle of a body
+	}
 	x.host = hostOnly(x.request.Host, x.scratch[:])
 	x.route = x.session.listener.gateway.table.Load().find(&x.request, x.host)
 	if x.route == nil {
@@ -63,15 +68,12 @@ func (x *exchange) run(start time.Time) (keep bool) {
 	if keep, done := x.injectFault(); done {
 		return keep
 	}
-	x.body.prepare(x)
 	defer x.body.release()
 	if status, reason, why := x.body.collect(); status != 0 {
 		return x.refuse(status, reason, why)
 	}
 	if x.to.timeout > 0 {
 		x.deadline = time.Now().Add(x.to.timeout)
-	} else {
-		x.deadline = time.Time{}
 	}
 	return x.limited()
 }

@@ -8,7 +8,11 @@ import (
 func (x *exchange) send(u *upstream) error {
 	r := &x.request
 	u.WriteRequestLine(r.Method, x.target())
-	u.WriteField(hostName, r.Host)
+	if r.Host != nil {
+		u.WriteField(hostName, r.Host)
+	} else { // HTTP/1.0 knows no Host, and HTTP/1.1 must have one
+		u.WriteFieldString("Host", u.pool.endpoint.address)
+	}
 	for i := range r.Fields {
 		if f := &r.Fields[i]; r.Forward(f) && !provenance(f.Name) {
 			u.WriteField(f.Name, f.Value)
@@ -58,25 +62,29 @@ func (x *exchange) writeProvenance(u *upstream) {
 func provenance(name []byte) bool {
 	switch len(name) {
 	case len("Forwarded"):
-		return equalFold(name, "forwarded") || equalFold(name, "x-real-ip")
+		return names(name, "forwarded") || names(name, "x-real-ip")
 	case len("X-Forwarded-For"):
-		return equalFold(name, "x-forwarded-for")
+		return names(name, "x-forwarded-for")
 	case len("X-Forwarded-Host"): // and X-Forwarded-Port
-		return equalFold(name, "x-forwarded-host") || equalFold(name, "x-forwarded-port")
+		return names(name, "x-forwarded-host") || names(name, "x-forwarded-port")
 	case len("X-Forwarded-Proto"):
-		return equalFold(name, "x-forwarded-proto")
+		return names(name, "x-forwarded-proto")
 	}
 	return false
 }
 
-// equalFold compares a name with one in lower-case ASCII.
-func equalFold(name []byte, lower string) bool {
-	if len(name) != len(lower) {
+// names reports whether a field has a name, given in lower case. Underscores
+// count as hyphens: programs after CGI see the two as one.
+func names(field []byte, lower string) bool {
+	if len(field) != len(lower) {
 		return false
 	}
-	for i, b := range name {
-		if b >= 'A' && b <= 'Z' {
+	for i, b := range field {
+		switch {
+		case b >= 'A' && b <= 'Z':
 			b += 'a' - 'A'
+		case b == '_':
+			b = '-'
 		}
 		if b != lower[i] {
 			return false

@@ -17,7 +17,7 @@ import (
 func (x *exchange) relay(o outcome) (keep bool, class policy.Class) {
 	u := x.upstream
 	u.timed.readBy, u.timed.readStall = time.Time{}, x.to.service.config.Load().StallTimeout
-	f, keep := x.writeResponseHead(x.mayKeep())
+	f, keep := x.writeResponseHead(x.mayKeep() && !x.body.sending())
 	n, err := u.Body().Relay(x.session.conn, f)
 	x.record.Status, x.record.ResponseBytes = o.status, n
 	class = o.class
@@ -98,8 +98,8 @@ func (x *exchange) bodyRead() bool {
 		return !x.body.sending() && x.body.err == nil
 	}
 	b := x.session.conn.Body()
-	if b.Done() {
-		return true
+	if b.Done() || x.request.Framing.Chunked {
+		return b.Done()
 	}
 	if view, err := b.Peek(); err != nil || int64(len(view)) != x.request.Framing.Length {
 		return false
