@@ -78,14 +78,23 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"json":  cmdJSON,  // json: stdout is JSON
 
 	// Requests.
-	"get":      cmdGet,      // get [-host HOST] URL: prints status, header and body
-	"put":      cmdPut,      // put URL: a PUT that must succeed
-	"await":    cmdAwait,    // await [-host HOST] URL STATUS: asks until the status comes
-	"load":     cmdLoad,     // load [-host HOST] [-n N] [-c C] [-slow TIME] URL: many requests
-	"drive":    cmdDrive,    // drive NAME [-host HOST] [-n N] URL: requests beside the script
-	"reap":     cmdReap,     // reap NAME: ends them and prints what came of them
-	"upstream": cmdUpstream, // upstream NAME [-fail N] [-hang] [-delay TIME]: a server, its port in NAME
-	"tries":    cmdTries,    // tries NAME N: waits until it was asked N times, and wants no more
+	"get":        cmdGet,        // get [-host HOST] [-bearer TOKEN] URL: prints status, header and body
+	"put":        cmdPut,        // put URL: a PUT that must succeed
+	"histograms": cmdHistograms, // histograms [-bearer TOKEN] URL: the native ones
+	"await":      cmdAwait,      // await [-host HOST] URL STATUS: asks until the status comes
+	"load":       cmdLoad,       // load [-host HOST] [-n N] [-c C] [-slow TIME] URL: many requests
+	"drive":      cmdDrive,      // drive NAME [-host HOST] [-n N] URL: requests beside the script
+	"reap":       cmdReap,       // reap NAME: ends them and prints what came of them
+	"upstream":   cmdUpstream,   // upstream NAME [-fail N] [-hang] [-delay TIME]: a server, its port in NAME
+	"tries":      cmdTries,      // tries NAME N: waits until it was asked N times, and wants no more
+}
+
+// repositoryFiles are files of the repository that scripts use, by variable.
+var repositoryFiles = map[string]string{
+	"VIRTUALSERVICE": "internal/config/istio/testdata/article.yaml",
+	"DEPLOYMENT":     "internal/config/kube/testdata/article.yaml",
+	"QUICKSTART":     "examples/quickstart/afloat.yaml",
+	"SCHEMA":         "docs/afloat.schema.json",
 }
 
 // setUp puts the binary on the path and marks all that the script starts.
@@ -94,22 +103,14 @@ func setUp(e *testscript.Env) error {
 	e.Values[scriptKey{}] = s
 	e.Setenv("PATH", programs+string(os.PathListSeparator)+e.Getenv("PATH"))
 	e.Setenv(scriptMark, s.mark)
-	istio, err := filepath.Abs(filepath.Join("..", "..", "internal", "config", "istio", "testdata", "article.yaml"))
-	if err != nil {
-		return err
-	}
-	kube, err := filepath.Abs(filepath.Join("..", "..", "internal", "config", "kube", "testdata", "article.yaml"))
-	if err != nil {
-		return err
-	}
-	schema, err := filepath.Abs(filepath.Join("..", "..", "docs", "afloat.schema.json"))
-	if err != nil {
-		return err
-	}
-	e.Setenv("VIRTUALSERVICE", istio)
-	e.Setenv("DEPLOYMENT", kube)
-	e.Setenv("SCHEMA", schema)
 	e.Setenv("AFLOAT", filepath.Join(programs, "afloat"))
+	for name, file := range repositoryFiles {
+		path, err := filepath.Abs(filepath.FromSlash("../../" + file))
+		if err != nil {
+			return err
+		}
+		e.Setenv(name, path)
+	}
 	e.Defer(func() { s.close(e.T()) })
 	return nil
 }

@@ -25,12 +25,14 @@ const bodyMax = 4 << 20
 type asked struct {
 	flags *flag.FlagSet
 	host  string
+	token string
 	url   string
 }
 
 func newAsked(name string) *asked {
 	a := &asked{flags: flag.NewFlagSet(name, flag.ContinueOnError)}
 	a.flags.StringVar(&a.host, "host", "", "the Host header")
+	a.flags.StringVar(&a.token, "bearer", "", "the token")
 	return a
 }
 
@@ -48,6 +50,9 @@ func (a *asked) do(client *http.Client) (*http.Response, error) {
 		return nil, err
 	}
 	req.Host = a.host
+	if a.token != "" {
+		req.Header.Set("Authorization", "Bearer "+a.token)
+	}
 	return client.Do(req)
 }
 
