@@ -246,8 +246,7 @@ func (x *exchange) awaitResponse(u *upstream, start time.Time) error {
 		if end.Before(by) {
 			by = end
 		}
-		u.timed.readBy = by
-		err := u.ReadResponse(&x.response, x.request.Method)
+		err := x.readResponse(u, by)
 		if err == nil {
 			final, err := x.final()
 			if final || err != nil {
@@ -270,6 +269,19 @@ func (x *exchange) awaitResponse(u *upstream, start time.Time) error {
 			return errHung
 		}
 	}
+}
+
+// readResponse reads the response's head, and holds no buffer before its first
+// byte has come: an endpoint that is slow has many requests waiting.
+func (x *exchange) readResponse(u *upstream, by time.Time) error {
+	u.timed.readBy = by
+	if u.Buffered() == 0 {
+		u.timed.setRead(by)
+		if err := u.Await(); err != nil {
+			return err
+		}
+	}
+	return u.ReadResponse(&x.response, x.request.Method)
 }
 
 // errSwitch is why a change of protocol is not passed on.

@@ -100,7 +100,9 @@ func (b *requestBody) replayable() bool { return !b.streamed }
 func (b *requestBody) send(u *upstream) error {
 	if b.framing.None() || b.kept != nil {
 		u.WriteBody(b.kept, b.framing)
-		return u.Flush()
+		err := u.Flush()
+		u.Release() // the answer may take long
+		return err
 	}
 	b.streamed = true
 	b.ended = make(chan struct{})
