@@ -158,6 +158,24 @@ func TestReportHoldsMediansOfGoodRounds(t *testing.T) {
 	}
 }
 
+func TestTableWarnsOfBusyMachine(t *testing.T) {
+	r := report{Rows: []row{{Proxy: afloat, Others: 0.02}, {Proxy: nginx, Others: 0.05}}}
+	warns := func() bool {
+		var b strings.Builder
+		if err := r.write(&b); err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(b.String(), "busy")
+	}
+	if warns() {
+		t.Error("warns of a calm machine")
+	}
+	r.Rows[1].Others = 0.5
+	if !warns() {
+		t.Error("does not warn of a busy machine")
+	}
+}
+
 func TestTableReplacesMarkedBlock(t *testing.T) {
 	text := "before\n" + markBegin + "old\n" + markEnd + "after\n"
 	got, err := between(text, "new\n")

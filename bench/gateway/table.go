@@ -25,6 +25,9 @@ func (r *report) write(w io.Writer) error {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s, %d cores, %s, %s. Medians of %d rounds of %.0f s; CPU with its least and most.\n",
 		r.Date.Format("2006-01-02"), r.Cores, r.Platform, r.Go, r.Rounds, r.DurationSeconds)
+	if most := r.othersMost(); most > othersCalm {
+		fmt.Fprintf(&b, "The machine was busy: others took up to %.0f%% of the proxy's core (median). A first reading, no more.\n", 100*most)
+	}
 	for _, variant := range variants {
 		for _, connections := range r.connections() {
 			fmt.Fprintf(&b, "\n**%s, %d connections**\n\n", variantTitles[variant], connections)
@@ -40,6 +43,17 @@ func (r *report) write(w io.Writer) error {
 	}
 	_, err := b.WriteTo(w)
 	return err
+}
+
+// othersCalm is the share of the proxy's core that others may use before the
+// table warns.
+const othersCalm = 0.1
+
+func (r *report) othersMost() (most float64) {
+	for _, one := range r.Rows {
+		most = max(most, one.Others)
+	}
+	return most
 }
 
 func (r *report) writeRows(b *bytes.Buffer, variant string, connections int) {
