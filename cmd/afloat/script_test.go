@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -19,7 +20,12 @@ var programs string
 // may be more of them than processors.
 const scriptsAtOnce = "8"
 
+// linked keeps the whole program in the test binary, so that go test takes no
+// earlier result for that of a changed program.
+var linked = main
+
 func TestMain(m *testing.M) {
+	runtime.KeepAlive(linked)
 	flag.Parse()
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
 		_ = f.Value.Set(scriptsAtOnce) // a number is always taken
