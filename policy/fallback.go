@@ -9,10 +9,11 @@ import (
 // one: a cached value, a default, a simpler service's answer. It never
 // replaces an ignored result, because nobody waits for it any more.
 type Fallback struct {
-	replace func(context.Context, Result) Result
-	on      [Shed + 1]bool
-	used    atomic.Uint64
-	failed  atomic.Uint64
+	replace  func(context.Context, Result) Result
+	remember func(context.Context, Result) // of each success; nil for nothing
+	on       [Shed + 1]bool
+	used     atomic.Uint64
+	failed   atomic.Uint64
 }
 
 // NewFallback returns a Fallback that calls replace with how the call ended.
@@ -31,7 +32,7 @@ func FallbackValue(value any) *Fallback {
 // On returns a Fallback that replaces results of these classes only; without
 // On they are Failure and Shed. Ignored is never replaced.
 func (f *Fallback) On(classes ...Class) *Fallback {
-	g := &Fallback{replace: f.replace}
+	g := &Fallback{replace: f.replace, remember: f.remember}
 	for _, c := range classes {
 		g.on[c] = c != Ignored
 	}
@@ -42,6 +43,9 @@ func (f *Fallback) On(classes ...Class) *Fallback {
 // replaced has Fallback set.
 func (f *Fallback) Do(ctx context.Context, next Next) Result {
 	r := next.Do(ctx)
+	if f.remember != nil && r.Class == Success {
+		f.remember(ctx, r)
+	}
 	if !f.on[r.Class] {
 		return r
 	}

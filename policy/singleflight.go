@@ -104,6 +104,13 @@ func (s *Singleflight) Forget(key string) {
 	delete(s.flights, key)
 }
 
+// forgetAll is Forget for every key.
+func (s *Singleflight) forgetAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.flights)
+}
+
 // SingleflightStatus counts what a Singleflight has done, for people.
 type SingleflightStatus struct {
 	// Led calls ran and could be shared, Joined ones waited for one of those,
