@@ -44,7 +44,7 @@ func (a *act) line(p paint) string {
 	switch a.stage {
 	case striking:
 		mark, title = p.warn(" ▶ "), p.bold(title)
-		now = p.warn("on for " + figure(time.Since(a.began).Truncate(time.Second)))
+		now = p.warn(fmt.Sprintf("on for %.0f s", time.Since(a.began).Seconds()))
 	case settling:
 		mark, title = p.warn(" ▷ "), p.bold(title)
 		now = p.dim("taken away")

@@ -2,6 +2,8 @@ package demo
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/afloat-dev/afloat/internal/gateway"
@@ -22,23 +24,31 @@ const (
 	patience = 2 * time.Second
 )
 
-// configText is the configuration that gatewayConfig and shopConfig stand for,
-// as a user would write it.
-const configText = `listeners:
-  - address: 127.0.0.1:0
-routes:
-  - to: [{service: shop}]
+// configText is what gatewayConfig and shopConfig stand for, as a user would
+// write it in afloat.yaml.
+const configText = `listen: 127.0.0.1:0
 services:
   shop:
     timeout: 2s
     tryTimeout: 1s
     health: {path: /health}
-    run:
+    process:
       command: [%s]
       replicas: 3
       readiness: {http: {path: /health}, period: 1s}
       liveness: {http: {path: /health}, period: 1s, timeout: 1s, failureThreshold: 2, grace: 500ms}
+      grace: 2s
 `
+
+// ConfigText returns the configuration of the protected side as an afloat.yaml,
+// for a sample service that is started by a command.
+func ConfigText(sample []string) string {
+	var quoted []string
+	for _, word := range sampleCommand(sample) {
+		quoted = append(quoted, strconv.Quote(word))
+	}
+	return fmt.Sprintf(configText, strings.Join(quoted, ", "))
+}
 
 // gatewayConfig is little more than a timeout and a health path: breaker,
 // retries with their budget, outlier ejection and adaptive concurrency are
@@ -95,5 +105,5 @@ func againConfig(sample []string, life life) supervise.Config {
 
 func sampleCommand(sample []string) []string {
 	return append(append([]string(nil), sample...),
-		"-workers", fmt.Sprint(workers), "-service-time", serviceTime.String(), "-drain", "300ms")
+		"-workers", strconv.Itoa(workers), "-service-time", serviceTime.String(), "-drain", "300ms")
 }

@@ -122,7 +122,7 @@ func (s *story) supervised(e supervise.Event) {
 // open waits for the replicas, measures what they bear, and makes the users.
 func (s *story) open(ctx context.Context) error {
 	if s.options.ShowConfig {
-		s.teller.config()
+		fmt.Fprintln(s.teller.out, ConfigText(s.options.SampleCommand))
 	}
 	s.teller.say("starting 2 x %d replicas of the sample service", replicas)
 	if err := s.fleet.awaitReady(ctx); err != nil {
@@ -155,7 +155,11 @@ func (s *story) tell(ctx context.Context) error {
 	if !pause(ctx, s.options.scaled(warmTime)) {
 		return ctx.Err()
 	}
-	if err := s.calm(ctx, s.acts[0]); err != nil {
+	err := s.calm(ctx, s.acts[0])
+	if err == nil && s.repeats(s.acts[0], repeatBefore) {
+		err = s.calm(ctx, s.acts[0])
+	}
+	if err != nil {
 		return err
 	}
 	for i, f := range faults {

@@ -41,7 +41,7 @@ func (f FaultVerdict) write(b *strings.Builder, p paint) {
 	fmt.Fprintf(b, " %-17s%s%s%9s%9s%9s%8s%9s\n", f.Title,
 		failedPaint(p, f.With.FailedShare)(pad(percent(f.With.FailedShare), 8)),
 		failedPaint(p, f.Without.FailedShare)(pad(percent(f.Without.FailedShare), 9)),
-		figure(duration(f.With.P99Seconds)), figure(duration(f.Without.P99Seconds)),
+		f.With.p99(), f.Without.p99(),
 		detected, healedWith, healedWithout)
 }
 
@@ -61,12 +61,27 @@ func (v Verdict) writeOverload(b *strings.Builder) {
 	writeWrapped(b, "Without: clients take the same three replicas in turn, and each fault is mended "+
 		"by hand after a few seconds. Failed: an error, a refusal, or no answer in 2 s. Well: "+
 		"for 2 s no request fails, and each is answered in 250 ms; after overload, from its end on.")
+	for _, f := range v.Faults {
+		if f.With.Late || f.Without.Late {
+			writeWrapped(b, fmt.Sprintf("~ %s: this machine was busy, and 1%% of the requests were sent %s late or more; "+
+				"that is part of the latency.", f.Title, figure(duration(max(f.With.LagP99Seconds, f.Without.LagP99Seconds)))))
+		}
+	}
 }
 
 func writeWrapped(b *strings.Builder, text string) {
 	for _, line := range wrap(text, 78) {
 		fmt.Fprintf(b, " %s\n", line)
 	}
+}
+
+// p99 is marked where a part of it is this machine's.
+func (u UsersVerdict) p99() string {
+	text := figure(duration(u.P99Seconds))
+	if u.Late {
+		return "~" + text
+	}
+	return text
 }
 
 func (u UsersVerdict) healed() string {

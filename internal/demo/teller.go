@@ -37,12 +37,6 @@ func newTeller(s *story) *teller {
 	return t
 }
 
-// config prints the configuration as a user would have written it.
-func (t *teller) config() {
-	command := strings.Join(sampleCommand(t.story.options.SampleCommand), ", ")
-	fmt.Fprintf(t.out, configText+"\n", command)
-}
-
 // say tells what happens. On a terminal, it is what the view's last line says.
 func (t *teller) say(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
@@ -63,8 +57,12 @@ func (t *teller) healed(after time.Duration) {
 	t.say("  users with Afloat were well again after %s", figure(after))
 }
 
-// summary tells what users had of an act.
+// summary tells what users had of an act. In the live view they have it before
+// their eyes.
 func (t *teller) summary(a *act) {
+	if t.live {
+		return
+	}
 	with, without := a.phases()
 	t.say("  users with Afloat: %s; without: %s", usersLine(with), usersLine(without))
 }

@@ -76,9 +76,10 @@ type UsersVerdict struct {
 	HealedSeconds *float64 `json:"healedSeconds"`
 	// WatchedSeconds is for how long that was watched.
 	WatchedSeconds float64 `json:"watchedSeconds"`
-	// LagP99Seconds is how late requests were begun. More than 20 ms makes the
-	// run void.
+	// LagP99Seconds is how late requests were begun. Late says that it was too
+	// much to blame the latency on the service; far more makes the run void.
 	LagP99Seconds float64 `json:"lagP99Seconds"`
+	Late          bool    `json:"late,omitempty"`
 }
 
 // verdict judges the measurement.
@@ -95,18 +96,23 @@ func (m measurement) verdict() Verdict {
 	return v
 }
 
+// lagMax is from when on late requests say nothing any more about who failed:
+// a twentieth of what users put up with. A lesser lag makes only the latencies
+// look worse than they were, and no promise easier to keep.
+const lagMax = patience / 20
+
 // void is why the figures would be about this machine and not about Afloat.
 func (m measurement) void() string {
-	var behind []string
+	var late []string
 	for _, s := range m.stretches {
-		if s.with.Behind() || s.without.Behind() {
-			behind = append(behind, s.title)
+		if max(s.with.Lag.P99, s.without.Lag.P99) > lagMax {
+			late = append(late, s.title)
 		}
 	}
-	if len(behind) == 0 {
+	if len(late) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("this machine was too busy to send the load in time (during: %s)", strings.Join(behind, ", "))
+	return fmt.Sprintf("this machine was too busy to send the load in time (during: %s)", strings.Join(late, ", "))
 }
 
 func (s stretch) verdict() FaultVerdict {
@@ -133,6 +139,7 @@ func usersVerdict(s capacity.Stats, healed *time.Duration, watched time.Duration
 		HealedSeconds:    seconds(healed),
 		WatchedSeconds:   watched.Seconds(),
 		LagP99Seconds:    s.Lag.P99.Seconds(),
+		Late:             s.Behind(),
 	}
 }
 

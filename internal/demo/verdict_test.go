@@ -132,7 +132,19 @@ func TestPromisesAreBroken(t *testing.T) {
 	}
 }
 
-func TestLateLoadVoidsTheRun(t *testing.T) {
+func TestLateLoadIsTold(t *testing.T) {
+	m := recorded()
+	m.stretches[2].with.Lag.P99 = 30 * time.Millisecond
+	v := m.verdict()
+	if v.Void != "" || !v.Faults[2].With.Late || v.Faults[2].Without.Late {
+		t.Errorf("void %q, late %v and %v", v.Void, v.Faults[2].With.Late, v.Faults[2].Without.Late)
+	}
+	if text := v.text(paint{}); !strings.Contains(text, "~80 ms") || !strings.Contains(text, "sent 30 ms") {
+		t.Errorf("a latency is told as if it were the service's:\n%s", text)
+	}
+}
+
+func TestVeryLateLoadVoidsTheRun(t *testing.T) {
 	m := recorded()
 	m.stretches[2].without.Lag.P99 = time.Second
 	v := m.verdict()
