@@ -7,7 +7,7 @@
 //	faults ────┤
 //	           └▶ generator ─ in turn ──▶ 3 replicas, nobody looks after
 //
-// A fault is a [fault], what goes on is the [story], and the [Verdict] is
+// A fault is a [fault], what happens is the [story], and the [Verdict] is
 // computed from its [measurement] alone.
 package demo
 
