@@ -24,7 +24,7 @@ fuzz: ## fuzz every decoder for a few seconds
 bench: ## the policies beside their peers, and the gateway beside HAProxy and nginx
 	@.ci/need haproxy nginx:nginx-light wrk
 	bench/peers/run.sh
-	bench/gateway/run.sh
+	go run ./bench/gateway
 
 demo: build ## see Afloat survive five faults
 	bin/afloat demo
