@@ -14,6 +14,7 @@ var (
 	ErrAttempts   = errors.New("no attempts are left")
 	ErrBudget     = errors.New("the retry budget is spent")
 	ErrDeadline   = errors.New("the wait would outlast the deadline")
+	ErrTimeMax    = errors.New("the tries have taken too long together")
 	ErrRetryAfter = errors.New("the callee asked to be left alone for too long")
 )
 
@@ -22,16 +23,21 @@ type RetryConfig struct {
 	// Attempts is how often a call may be repeated after its first try, as in
 	// Istio and the Gateway API. Default 2; negative: never.
 	Attempts int `yaml:"attempts"`
-	// Backoff is how the wait before a repeat grows: exponential, linear or
-	// constant. Default exponential.
+	// Backoff is how the wait before a repeat grows: exponential, fibonacci,
+	// linear or constant. Default exponential.
 	Backoff Backoff `yaml:"backoff"`
 	// Delay is the wait before the first repeat. Default 25ms.
 	Delay time.Duration `yaml:"delay"`
 	// DelayMax bounds the wait, and how long a callee's Retry-After is obeyed:
 	// a callee that asks for more is not asked again. Default 1s.
 	DelayMax time.Duration `yaml:"delayMax"`
-	// Jitter spreads the waits: full, equal or none. Default full.
+	// Jitter spreads the waits: full, equal, decorrelated or none. Default
+	// full.
 	Jitter Jitter `yaml:"jitter"`
+	// TimeMax is how long after the first try began the last one may begin. A
+	// [Timeout] around the Retry ends a try that is under way, too. Default 0:
+	// no bound.
+	TimeMax time.Duration `yaml:"timeMax"`
 	// Budget bounds the repeats of all calls together.
 	Budget BudgetConfig `yaml:"budget"`
 	// Name is what events call the retry.
@@ -42,11 +48,12 @@ type RetryConfig struct {
 func (c RetryConfig) Validate() error {
 	var p problems
 	p.unless(c.Attempts <= 100, "attempts", "want at most 100, got %d", c.Attempts)
-	p.unless(oneOf(c.Backoff, Backoff("").Enum()), "backoff", "want exponential, linear or constant, got %q", c.Backoff)
-	p.unless(oneOf(c.Jitter, Jitter("").Enum()), "jitter", "want full, equal or none, got %q", c.Jitter)
+	p.unless(oneOf(c.Backoff, Backoff("").Enum()), "backoff", "want exponential, fibonacci, linear or constant, got %q", c.Backoff)
+	p.unless(oneOf(c.Jitter, Jitter("").Enum()), "jitter", "want full, equal, decorrelated or none, got %q", c.Jitter)
 	p.unless(usableDuration(c.Delay), "delay", "want 0 to %v, got %v", durationMax, c.Delay)
 	d := c.WithDefaults()
 	p.unless(d.DelayMax >= d.Delay && d.DelayMax <= durationMax, "delayMax", "want delay (%v) to %v, got %v", d.Delay, durationMax, c.DelayMax)
+	p.unless(usableDuration(c.TimeMax), "timeMax", "want 0 to %v, got %v", durationMax, c.TimeMax)
 	c.Budget.validate(&p)
 	return p.join()
 }
@@ -96,12 +103,18 @@ func (r *Retry) Set(c RetryConfig) error {
 type Tries struct {
 	retry   *Retry
 	repeats int
+	waited  time.Duration // before the last repeat
+	began   time.Duration // zero where no time is bounded
 }
 
 // Begin counts a call into the budget. The first try needs no permission.
 func (r *Retry) Begin() Tries {
 	r.budget.calls.Add(1)
-	return Tries{retry: r}
+	t := Tries{retry: r}
+	if r.config.Load().TimeMax > 0 {
+		t.began = now()
+	}
+	return t
 }
 
 // Count is how many tries there have been.
@@ -109,7 +122,8 @@ func (t *Tries) Count() int { return t.repeats + 1 }
 
 // Again asks whether to repeat a call that ended with class, and how long to
 // wait before. The error says why not: [ErrAttempts], [ErrBudget],
-// [ErrDeadline] or [ErrRetryAfter]; it is nil with ok false for a result that is final by itself.
+// [ErrDeadline], [ErrTimeMax] or [ErrRetryAfter]; it is nil with ok false for a
+// result that is final by itself.
 // Left is the time until the call's deadline; zero or less means none.
 func (t *Tries) Again(class Class, retryAfter, left time.Duration) (wait time.Duration, ok bool, why error) {
 	if class != Failure {
@@ -119,16 +133,20 @@ func (t *Tries) Again(class Class, retryAfter, left time.Duration) (wait time.Du
 	if t.repeats >= c.Attempts {
 		return 0, false, ErrAttempts
 	}
-	wait = max(c.wait(t.repeats+1), retryAfter)
+	delay := c.wait(t.repeats+1, t.waited)
+	wait = max(delay, retryAfter)
 	switch {
 	case retryAfter > c.DelayMax:
 		return 0, false, ErrRetryAfter
 	case left > 0 && wait >= left:
 		return 0, false, ErrDeadline
+	case c.TimeMax > 0 && t.began > 0 && now()-t.began+wait > c.TimeMax:
+		return 0, false, ErrTimeMax
 	case !t.retry.budget.spend(&c.Budget):
 		return 0, false, ErrBudget
 	}
 	t.repeats++
+	t.waited = delay
 	return wait, true, nil
 }
 
@@ -168,8 +186,9 @@ func (e *RetryError) Unwrap() []error {
 func (r *Retry) Do(ctx context.Context, next Next) Result {
 	tries := r.Begin()
 	var errs []error
+	within := firstAttempt(ctx)
 	for {
-		result := next.Do(ctx)
+		result := next.Do(within)
 		if result.Class == Success {
 			return result
 		}
@@ -184,6 +203,7 @@ func (r *Retry) Do(ctx context.Context, next Next) Result {
 		if err := sleep(ctx, wait); err != nil {
 			return stopped(Result{Err: err, Class: Ignored}, errs, nil)
 		}
+		within = withAttempt(ctx, tries.Count())
 	}
 }
 

@@ -209,14 +209,14 @@ func TestTriesWithoutAFunction(t *testing.T) {
 
 func TestRetryConfigTellsEveryProblem(t *testing.T) {
 	err := RetryConfig{
-		Attempts: 101, Backoff: "fibonacci", Jitter: "some", Delay: -1, DelayMax: 1 << 62,
+		Attempts: 101, Backoff: "cubic", Jitter: "some", Delay: -1, DelayMax: 1 << 62,
 		Budget: BudgetConfig{Share: 2, MinPerSecond: nan(), Window: time.Millisecond},
 	}.Validate()
 	want := []string{"attempts", "backoff", "jitter", "delay", "delayMax", "budget.share", "budget.minPerSecond", "budget.window"}
 	if diff := cmp.Diff(want, fields(err)); diff != "" {
 		t.Errorf("%v\n%s", err, diff)
 	}
-	if !strings.Contains(err.Error(), `backoff: want exponential, linear or constant, got "fibonacci"`) {
+	if !strings.Contains(err.Error(), `backoff: want exponential, fibonacci, linear or constant, got "cubic"`) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := NewRetry(RetryConfig{Attempts: 101}); err == nil {
@@ -225,4 +225,49 @@ func TestRetryConfigTellsEveryProblem(t *testing.T) {
 	if err := (RetryConfig{Delay: time.Minute}).Validate(); err != nil {
 		t.Errorf("a long delay alone: %v", err)
 	}
+}
+
+func TestRetryStopsWhenTheTriesTookTooLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := plain(10)
+		c.TimeMax = 5 * time.Second
+		r := mustRetry(t, c)
+		start, tries := time.Now(), 0
+		_, err := Do(t.Context(), r, func(ctx context.Context) (int, error) {
+			tries++
+			return 0, errors.Join(errBoom, sleep(ctx, time.Second))
+		})
+		if took := time.Since(start); !errors.Is(err, ErrTimeMax) || !errors.Is(err, errBoom) || tries != 3 || took != 5*time.Second {
+			t.Errorf("got %v after %d tries in %v", err, tries, took) // at 0s, 2s and 4s; the next would begin at 6s
+		}
+		c.TimeMax = 6 * time.Second
+		if err := r.Set(c); err != nil {
+			t.Fatal(err)
+		}
+		tries = 0
+		if _, err := Do(t.Context(), r, func(ctx context.Context) (int, error) {
+			if tries++; tries == 4 {
+				return 42, nil
+			}
+			return 0, errors.Join(errBoom, sleep(ctx, time.Second))
+		}); err != nil {
+			t.Errorf("with a second more: %v after %d tries", err, tries)
+		}
+		wantProblem(t, RetryConfig{TimeMax: -1}.Validate(), "timeMax")
+	})
+}
+
+func TestRetryWaitsDecorrelated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := mustRetry(t, RetryConfig{Attempts: 20, Delay: time.Millisecond, DelayMax: time.Minute, Jitter: JitterDecorrelated, Budget: BudgetConfig{Off: true}})
+		tries := r.Begin()
+		var last time.Duration
+		for range 20 {
+			wait, ok, err := tries.Again(Failure, 5*time.Second, 0) // what the callee asks for is not what grows
+			if !ok || wait < 5*time.Second || tries.waited > 3*max(time.Millisecond, last) {
+				t.Fatalf("waits %v after %v: %v, %v", wait, last, ok, err)
+			}
+			last = tries.waited
+		}
+	})
 }
