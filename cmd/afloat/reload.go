@@ -20,6 +20,8 @@ import (
 // file in several steps.
 const reloadDelay = 200 * time.Millisecond
 
+const hangupReason = "SIGHUP"
+
 // watch reads the files again when they change, and on SIGHUP.
 func (d *daemon) watch(ctx context.Context) error {
 	hangup := make(chan os.Signal, 1)
@@ -33,14 +35,13 @@ func (d *daemon) watch(ctx context.Context) error {
 		defer watcher.Close()
 		d.watchFolders(watcher)
 	}
-	settled := time.NewTimer(0)
-	<-settled.C
+	settled := time.NewTimer(0) // a first look, for what changed between reading and watching
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-hangup:
-			d.reload("SIGHUP")
+			d.reload(hangupReason)
 		case e := <-watcher.Events:
 			if d.concerns(e.Name) {
 				settled.Reset(reloadDelay)
@@ -102,7 +103,9 @@ func (d *daemon) reload(why string) {
 	d.mu.Unlock()
 	changes := next.Diff(old)
 	if len(changes) == 0 {
-		d.log.Info("nothing has changed", "reason", why)
+		if why == hangupReason { // somebody waits for an answer
+			d.log.Info("nothing has changed", "reason", why)
+		}
 		return
 	}
 	if err := next.Runnable(); err != nil {

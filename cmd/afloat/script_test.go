@@ -87,7 +87,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"get":        cmdGet,        // get [-host HOST] [-bearer TOKEN] URL: prints status, header and body
 	"put":        cmdPut,        // put URL: a PUT that must succeed
 	"histograms": cmdHistograms, // histograms [-bearer TOKEN] URL: the native ones
-	"await":      cmdAwait,      // await [-host HOST] URL STATUS: asks until the status comes
+	"await":      cmdAwait,      // await [-host HOST] URL STATUS|refused: asks until that comes
 	"load":       cmdLoad,       // load [-host HOST] [-n N] [-c C] [-slow TIME] URL: many requests
 	"drive":      cmdDrive,      // drive NAME [-host HOST] [-n N] URL: requests beside the script
 	"reap":       cmdReap,       // reap NAME: ends them and prints what came of them

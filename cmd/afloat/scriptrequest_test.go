@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -95,7 +97,9 @@ func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(interval) {
 		res, err := a.do(client)
 		if err != nil {
-			last = err.Error()
+			if last = err.Error(); rest[0] == "refused" && errors.Is(err, syscall.ECONNREFUSED) {
+				return
+			}
 			continue
 		}
 		_ = res.Body.Close() // it was only looked at
