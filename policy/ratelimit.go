@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -15,6 +14,10 @@ import (
 var ErrLimited = errors.New("rate limit is reached")
 
 // RateLimit bounds how many calls begin in a time.
+//
+// [RateLimit.Allow] answers at once, [RateLimit.Wait] waits for the call's
+// turn, and [RateLimit.Reserve] books a turn that somebody else waits for. As
+// a policy it does what its QueueMax says: see [RateLimit.Admit].
 type RateLimit struct {
 	config  atomic.Pointer[RateLimitConfig]
 	limiter atomic.Pointer[limiter]
@@ -24,27 +27,6 @@ type RateLimit struct {
 	waiting atomic.Int64
 	turn    chan struct{} // held by whoever is first in the line of Wait
 }
-
-// limiter is an algorithm and its state.
-type limiter interface {
-	// take admits n calls at time t and returns 0, or returns how long to
-	// wait before asking again: never when n is more than it ever admits, and
-	// moved when the state has gone to another limiter. Readings of the clock
-	// may come out of order.
-	take(t time.Duration, n int) time.Duration
-	// wait is what take would return, and changes nothing.
-	wait(t time.Duration, n int) time.Duration
-	// left is how many calls could be admitted at time t.
-	left(t time.Duration) float64
-	// reshape returns a limiter of the configuration with this one's state,
-	// which admits nothing from now on.
-	reshape(t time.Duration, c *RateLimitConfig) limiter
-}
-
-const (
-	moved = time.Duration(-1)
-	never = time.Duration(math.MaxInt64)
-)
 
 // NewRateLimit returns a RateLimit, or the problems of its Config.
 func NewRateLimit(c RateLimitConfig) (*RateLimit, error) {
@@ -58,8 +40,13 @@ func NewRateLimit(c RateLimitConfig) (*RateLimit, error) {
 }
 
 // Set changes the configuration and keeps the state: what a bucket held, or
-// what a window counted. Another Algorithm begins anew. Name and Observer stay
-// as they were.
+// what a window counted. Another Algorithm begins anew, except that the two
+// buckets take each other's state, and so do a fixed window and a sliding
+// window's counter. Name and Observer stay as they were.
+//
+// For all algorithms but [SlidingWindow], which copies its log, Set is cheap
+// enough to follow a load many times a second; where nothing changes it does
+// nothing.
 func (l *RateLimit) Set(c RateLimitConfig) error {
 	if err := c.Validate(); err != nil {
 		return err
@@ -67,8 +54,13 @@ func (l *RateLimit) Set(c RateLimitConfig) error {
 	c = c.WithDefaults()
 	l.set.Lock()
 	defer l.set.Unlock()
+	old := l.config.Load()
+	if old != nil && old.sameShape(&c) {
+		l.config.Store(&c)
+		return nil
+	}
 	var next limiter
-	if old := l.config.Load(); old != nil {
+	if old != nil {
 		next = (*l.limiter.Load()).reshape(now(), &c)
 	} else {
 		next = newLimiter(&c)
@@ -78,41 +70,52 @@ func (l *RateLimit) Set(c RateLimitConfig) error {
 	return nil
 }
 
-func newLimiter(c *RateLimitConfig) limiter {
-	if c.Algorithm == SlidingWindow {
-		return newSlidingWindow(c)
-	}
-	return newTokenBucket(c)
-}
-
 // Allow admits one call or returns a [Rejected] for [ErrLimited].
 func (l *RateLimit) Allow() error { return l.AllowN(1) }
 
 // AllowN admits n calls together, or none of them. More than the limit's burst
-// are never admitted: such a rejection has no RetryAfter. While calls wait in
-// [RateLimit.Wait], they come first.
+// are never admitted: such a rejection has no RetryAfter. While calls wait for
+// their turn, they come first.
 func (l *RateLimit) AllowN(n int) error {
 	if n <= 0 {
 		return nil
 	}
 	t := now()
-	if waiting := l.waiting.Load(); waiting > 0 {
-		return l.reject(t, (*l.limiter.Load()).wait(t, n+int(waiting)))
-	}
-	if wait := l.take(t, n); wait != 0 {
+	if _, _, wait := l.take(t, n, 0); wait != 0 {
 		return l.reject(t, wait)
 	}
 	return nil
 }
 
-// take is the limiter's, wherever Set has moved it.
-func (l *RateLimit) take(t time.Duration, n int) time.Duration {
+// take takes a slot unless calls wait, who come first. The limiter is the one
+// that the slot is of.
+func (l *RateLimit) take(t time.Duration, n int, ahead time.Duration) (slot, *limiter, time.Duration) {
+	if l.waiting.Load() > 0 {
+		return slot{}, nil, l.wait(t, n)
+	}
+	return l.takeFirst(t, n, ahead)
+}
+
+// takeFirst is the limiter's take, wherever Set has moved it.
+func (l *RateLimit) takeFirst(t time.Duration, n int, ahead time.Duration) (slot, *limiter, time.Duration) {
 	for {
-		if wait := (*l.limiter.Load()).take(t, n); wait != moved {
-			return wait
+		lim := l.limiter.Load()
+		if s, wait := (*lim).take(t, n, ahead); wait != moved {
+			return s, lim, wait
 		}
 		runtime.Gosched() // Set is about to store the next one
 	}
+}
+
+// wait is how long n calls would have to wait behind those that wait now. It
+// is at least a moment when there are any.
+func (l *RateLimit) wait(t time.Duration, n int) time.Duration {
+	waiting := int(l.waiting.Load())
+	wait := (*l.limiter.Load()).wait(t, n+waiting)
+	if waiting > 0 {
+		wait = max(wait, 1)
+	}
+	return wait
 }
 
 func (l *RateLimit) reject(t, after time.Duration) error {
@@ -126,66 +129,19 @@ func (l *RateLimit) reject(t, after time.Duration) error {
 	return &Rejected{Policy: "ratelimit", Reason: ErrLimited, RetryAfter: after}
 }
 
-const (
-	// waitingMax bounds how many calls may be in Wait.
-	waitingMax = 10_000
-	// waitLook is how often the first of them looks whether Set has shortened
-	// its wait.
-	waitLook = time.Second
-)
-
-// Wait waits, in the order of arrival, until one call is admitted. A wait that
-// would outlast the context's deadline is refused at once with a [Rejected]
-// for [ErrDeadline], and one that finds too many others waiting with one for
-// [ErrLimited]. When the context ends, so does the wait, with the context's
-// error; it has then used up nothing.
-func (l *RateLimit) Wait(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	t := now()
-	ahead := l.waiting.Add(1) - 1
-	defer l.waiting.Add(-1)
-	switch wait := (*l.limiter.Load()).wait(t, int(ahead)+1); {
-	case ahead >= waitingMax:
-		return l.reject(t, wait)
-	case outlasts(ctx, wait):
-		return &Rejected{Policy: "ratelimit", Reason: ErrDeadline, RetryAfter: wait}
-	}
-	select {
-	case l.turn <- struct{}{}: // a channel serves its senders in order
-		defer func() { <-l.turn }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	for {
-		wait := l.take(now(), 1)
-		switch {
-		case wait == 0:
-			return nil
-		case outlasts(ctx, wait):
-			return &Rejected{Policy: "ratelimit", Reason: ErrDeadline, RetryAfter: wait}
-		}
-		if err := sleep(ctx, min(wait, waitLook)); err != nil {
-			return err
-		}
-	}
-}
-
-// outlasts reports whether a wait would go on past the context's deadline.
-func outlasts(ctx context.Context, wait time.Duration) bool {
-	left := timeLeft(ctx)
-	return left > 0 && wait >= left
-}
-
-// RateLimitStatus is a RateLimit's state at one moment, for people.
+// RateLimitStatus is a limit's state at one moment, for people and for the
+// RateLimit headers of HTTP.
 type RateLimitStatus struct {
 	// Requests in Per are allowed.
 	Requests float64
 	Per      time.Duration
+	// Burst is how many of them may begin at once after a calm.
+	Burst int
 	// Left is how many calls could begin now.
 	Left float64
-	// Waiting is how many calls are in Wait.
+	// Reset is after how long Left is at its highest again, if nobody calls.
+	Reset time.Duration
+	// Waiting is how many calls wait for their turn.
 	Waiting int
 	// RetryAfter is when the next call is admitted.
 	RetryAfter time.Duration
@@ -196,19 +152,22 @@ type RateLimitStatus struct {
 // Status reports the limit's state. It changes nothing.
 func (l *RateLimit) Status() RateLimitStatus {
 	c, lim, t, waiting := l.config.Load(), *l.limiter.Load(), now(), int(l.waiting.Load())
+	left, reset := lim.left(t)
 	return RateLimitStatus{
 		Requests:   c.Requests,
 		Per:        c.Per,
-		Left:       max(lim.left(t)-float64(waiting), 0),
+		Burst:      c.burst(),
+		Left:       max(left-float64(waiting), 0),
+		Reset:      reset,
 		Waiting:    waiting,
 		RetryAfter: lim.wait(t, 1+waiting),
 		Rejected:   l.refused.total.Load(),
 	}
 }
 
-// Do makes the call if the limit admits it now.
+// Do makes the call once the limit admits it, as [RateLimit.Admit] says.
 func (l *RateLimit) Do(ctx context.Context, next Next) Result {
-	if err := l.Allow(); err != nil {
+	if err := l.Admit(ctx); err != nil {
 		return rejection(ctx, err)
 	}
 	return next.Do(ctx)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,6 +13,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+)
+
+var (
+	// bursting are the algorithms that admit all Requests at once.
+	bursting = []LimitAlgorithm{TokenBucket, SlidingWindow, SlidingWindowCounter, FixedWindow}
+	// exact are those of them that admit all of them again in the time after.
+	exact = []LimitAlgorithm{TokenBucket, SlidingWindow, FixedWindow}
 )
 
 func newRateLimit(t testing.TB, c RateLimitConfig) *RateLimit {
@@ -35,7 +43,7 @@ func admitted(l *RateLimit, n int) int {
 }
 
 func TestRateLimitLimitsAndRefills(t *testing.T) {
-	for _, algorithm := range []LimitAlgorithm{TokenBucket, SlidingWindow} {
+	for _, algorithm := range bursting {
 		synctest.Test(t, func(t *testing.T) {
 			l := newRateLimit(t, RateLimitConfig{Requests: 10, Algorithm: algorithm})
 			if n := admitted(l, 100); n != 10 {
@@ -49,9 +57,9 @@ func TestRateLimitLimitsAndRefills(t *testing.T) {
 			if err := l.Allow(); err != nil {
 				t.Errorf("%s: after RetryAfter: %v", algorithm, err)
 			}
-			time.Sleep(time.Second)
+			time.Sleep(2 * time.Second)
 			if n := admitted(l, 100); n != 10 {
-				t.Errorf("%s: %d after a second, want 10", algorithm, n)
+				t.Errorf("%s: %d after two seconds, want 10", algorithm, n)
 			}
 			if s := l.Status(); s.Left != 0 || s.Rejected != 90+1+90 || s.RetryAfter <= 0 {
 				t.Errorf("%s: got %+v", algorithm, s)
@@ -61,7 +69,7 @@ func TestRateLimitLimitsAndRefills(t *testing.T) {
 }
 
 func TestRateLimitAdmitsTogetherOrNotAtAll(t *testing.T) {
-	for _, algorithm := range []LimitAlgorithm{TokenBucket, SlidingWindow} {
+	for _, algorithm := range bursting {
 		synctest.Test(t, func(t *testing.T) {
 			l := newRateLimit(t, RateLimitConfig{Requests: 10, Algorithm: algorithm})
 			var rejected *Rejected
@@ -84,7 +92,7 @@ func TestRateLimitAdmitsTogetherOrNotAtAll(t *testing.T) {
 // TestRateLimitIsExactUnderStrain has the time stand still, so that whatever
 // the callers and Set do at once, exactly a burst is admitted.
 func TestRateLimitIsExactUnderStrain(t *testing.T) {
-	for _, algorithm := range []LimitAlgorithm{TokenBucket, SlidingWindow} {
+	for _, algorithm := range bursting {
 		synctest.Test(t, func(t *testing.T) {
 			c := RateLimitConfig{Requests: 5000, Algorithm: algorithm}
 			l := newRateLimit(t, c)
@@ -93,7 +101,8 @@ func TestRateLimitIsExactUnderStrain(t *testing.T) {
 			for range 16 {
 				callers.Go(func() { total.Add(int64(admitted(l, 1000))) })
 			}
-			for range 200 {
+			for i := range 200 {
+				c.Per = []time.Duration{2 * time.Second, time.Second}[i%2]
 				if err := l.Set(c); err != nil {
 					t.Error(err)
 				}
@@ -121,7 +130,7 @@ func TestTokenBucketNeverExceedsItsRate(t *testing.T) {
 			for range 5000 {
 				t := time.Duration(clock.Add(random.Int64N(20_000)))
 				t -= time.Duration(random.Int64N(int64(50 * time.Millisecond)))
-				if b.take(max(t, began), 1) == 0 {
+				if _, wait := b.take(max(t, began), 1, 0); wait == 0 {
 					total.Add(1)
 				}
 			}
@@ -147,11 +156,11 @@ func TestSlidingWindowNeverExceedsItsLimit(t *testing.T) {
 		reading := max(at-time.Duration(random.Int64N(int64(300*time.Millisecond))), 0)
 		latest = max(latest, reading)
 		n := 1 + random.IntN(3)
-		if wait := w.take(reading, n); wait == 0 {
+		if _, wait := w.take(reading, n, 0); wait == 0 {
 			for range n {
 				began = append(began, latest)
 			}
-		} else if w.take(latest+wait-1, n) == 0 {
+		} else if _, early := w.take(latest+wait-1, n, 0); early == 0 {
 			t.Fatalf("%d calls were to wait %v and were admitted before", n, wait)
 		} else {
 			latest = max(latest, latest+wait-1)
@@ -169,7 +178,7 @@ func TestSlidingWindowNeverExceedsItsLimit(t *testing.T) {
 }
 
 func TestRateLimitWaitPacesItsCallersInOrder(t *testing.T) {
-	for _, algorithm := range []LimitAlgorithm{TokenBucket, SlidingWindow} {
+	for _, algorithm := range exact {
 		synctest.Test(t, func(t *testing.T) {
 			l := newRateLimit(t, RateLimitConfig{Requests: 2, Algorithm: algorithm})
 			began := time.Now()
@@ -195,7 +204,7 @@ func TestRateLimitWaitPacesItsCallersInOrder(t *testing.T) {
 			synctest.Wait()
 			ms := time.Millisecond
 			want := []time.Duration{500 * ms, 1000 * ms, 1500 * ms, 2000 * ms}
-			if algorithm == SlidingWindow {
+			if algorithm != TokenBucket {
 				want = []time.Duration{1000 * ms, 1000 * ms, 2000 * ms, 2000 * ms}
 			}
 			if diff := cmp.Diff(want, at); diff != "" {
@@ -209,7 +218,7 @@ func TestRateLimitWaitPacesItsCallersInOrder(t *testing.T) {
 }
 
 func TestRateLimitWaitGivesUpAtOnceWhenTheDeadlineIsTooSoon(t *testing.T) {
-	for _, algorithm := range []LimitAlgorithm{TokenBucket, SlidingWindow} {
+	for _, algorithm := range bursting {
 		synctest.Test(t, func(t *testing.T) {
 			l := newRateLimit(t, RateLimitConfig{Requests: 1, Per: 10 * time.Second, Algorithm: algorithm})
 			admitted(l, 1)
@@ -230,7 +239,7 @@ func TestRateLimitWaitGivesUpAtOnceWhenTheDeadlineIsTooSoon(t *testing.T) {
 }
 
 func TestRateLimitWaitGivesItsTurnBackOnCancel(t *testing.T) {
-	for _, algorithm := range []LimitAlgorithm{TokenBucket, SlidingWindow} {
+	for _, algorithm := range exact {
 		synctest.Test(t, func(t *testing.T) {
 			l := newRateLimit(t, RateLimitConfig{Requests: 1, Algorithm: algorithm})
 			admitted(l, 1)
@@ -264,7 +273,7 @@ func TestRateLimitWaitGivesItsTurnBackOnCancel(t *testing.T) {
 }
 
 func TestRateLimitSetKeepsWhatIsUsedUp(t *testing.T) {
-	for _, algorithm := range []LimitAlgorithm{TokenBucket, SlidingWindow} {
+	for _, algorithm := range bursting {
 		synctest.Test(t, func(t *testing.T) {
 			l := newRateLimit(t, RateLimitConfig{Requests: 10, Per: time.Minute, Algorithm: algorithm})
 			set := func(requests float64, per time.Duration) {
@@ -282,9 +291,9 @@ func TestRateLimitSetKeepsWhatIsUsedUp(t *testing.T) {
 			if n := admitted(l, 20); n > 5 {
 				t.Errorf("%s: faster: %d more were admitted, want at most 5", algorithm, n)
 			}
-			time.Sleep(time.Second)
+			time.Sleep(2 * time.Second)
 			if n := admitted(l, 20); n != 10 {
-				t.Errorf("%s: %d in the next second, want 10", algorithm, n)
+				t.Errorf("%s: %d after two seconds, want 10", algorithm, n)
 			}
 			if err := l.Set(RateLimitConfig{}); err == nil {
 				t.Errorf("%s: took a Config without Requests", algorithm)
@@ -294,17 +303,17 @@ func TestRateLimitSetKeepsWhatIsUsedUp(t *testing.T) {
 }
 
 func TestReshapedLimiterAdmitsNothingMore(t *testing.T) {
-	for _, algorithm := range []LimitAlgorithm{TokenBucket, SlidingWindow} {
+	for _, algorithm := range bursting {
 		c := RateLimitConfig{Requests: 10, Algorithm: algorithm}.WithDefaults()
 		old := newLimiter(&c)
-		if wait := old.take(time.Hour, 4); wait != 0 {
+		if _, wait := old.take(time.Hour, 4, 0); wait != 0 {
 			t.Fatalf("%s: got %v", algorithm, wait)
 		}
 		next := old.reshape(time.Hour, &c)
-		if wait := old.take(time.Hour, 1); wait != moved {
+		if _, wait := old.take(time.Hour, 1, 0); wait != moved {
 			t.Errorf("%s: the old limiter answered %v", algorithm, wait)
 		}
-		if left := next.left(time.Hour); left != 6 {
+		if left, _ := next.left(time.Hour); left != 6 {
 			t.Errorf("%s: %v calls are left, want 6", algorithm, left)
 		}
 	}
@@ -339,6 +348,58 @@ func TestRateLimitDoShedsWhatIsTooMuch(t *testing.T) {
 	})
 }
 
+func TestRateLimitSetWithoutAChangeTouchesNothing(t *testing.T) {
+	l := newRateLimit(t, RateLimitConfig{Requests: 10})
+	before := l.limiter.Load()
+	if err := l.Set(RateLimitConfig{Requests: 10, Burst: 10, WaitMax: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	if l.limiter.Load() != before || l.config.Load().WaitMax != time.Minute {
+		t.Error("Set made another limiter of the same shape, or did not take WaitMax")
+	}
+}
+
+func TestRateLimitSetTakesOverBetweenKindredAlgorithms(t *testing.T) {
+	for _, kin := range [][2]LimitAlgorithm{{FixedWindow, SlidingWindowCounter}, {SlidingWindowCounter, FixedWindow}, {TokenBucket, LeakyBucket}} {
+		synctest.Test(t, func(t *testing.T) {
+			l := newRateLimit(t, RateLimitConfig{Requests: 10, Algorithm: kin[0]})
+			admitted(l, 10)
+			if err := l.Set(RateLimitConfig{Requests: 10, Algorithm: kin[1]}); err != nil {
+				t.Fatal(err)
+			}
+			if n := admitted(l, 10); n != 0 {
+				t.Errorf("%s to %s: %d more were admitted", kin[0], kin[1], n)
+			}
+			time.Sleep(2 * time.Second)
+			if n := admitted(l, 1); n != 1 {
+				t.Errorf("%s to %s: nothing is admitted later", kin[0], kin[1])
+			}
+		})
+	}
+}
+
+func TestRateLimitStatusTellsWhenItIsReset(t *testing.T) {
+	want := map[LimitAlgorithm]time.Duration{
+		TokenBucket: 300 * time.Millisecond, SlidingWindow: time.Second,
+		SlidingWindowCounter: 1600 * time.Millisecond, FixedWindow: 600 * time.Millisecond,
+	}
+	for _, algorithm := range bursting {
+		synctest.Test(t, func(t *testing.T) {
+			l := newRateLimit(t, RateLimitConfig{Requests: 10, Algorithm: algorithm})
+			time.Sleep(400 * time.Millisecond)
+			admitted(l, 3)
+			got := l.Status()
+			if diff := cmp.Diff(RateLimitStatus{Requests: 10, Per: time.Second, Burst: 10, Left: 7, Reset: want[algorithm]}, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", algorithm, diff)
+			}
+			time.Sleep(got.Reset)
+			if s := l.Status(); s.Left != 10 || s.Reset != 0 {
+				t.Errorf("%s: after Reset: %+v", algorithm, s)
+			}
+		})
+	}
+}
+
 func TestRateLimitConfigTellsEveryProblem(t *testing.T) {
 	_, err := NewRateLimit(RateLimitConfig{Per: -1, Burst: -1, Algorithm: "leaky"})
 	wantFields(t, err, "requests", "per", "burst", "algorithm")
@@ -348,16 +409,24 @@ func TestRateLimitConfigTellsEveryProblem(t *testing.T) {
 	wantFields(t, err, "requests")
 	_, err = NewRateLimit(RateLimitConfig{Requests: 1, Per: time.Hour, Burst: 1e6})
 	wantFields(t, err, "burst")
+	_, err = NewRateLimit(RateLimitConfig{Requests: 1, Per: 400 * 24 * time.Hour, QueueMax: -1, WaitMax: -1})
+	wantFields(t, err, "per", "queueMax", "waitMax")
+	_, err = NewRateLimit(RateLimitConfig{Requests: 10, Burst: 10, Algorithm: LeakyBucket})
+	wantFields(t, err, "burst")
+	_, err = NewRateLimit(RateLimitConfig{Requests: 10, Algorithm: "gcra"})
+	if err == nil || !strings.Contains(err.Error(), "want tokenBucket, which is") {
+		t.Errorf("gcra: got %v", err)
+	}
 	if l := newRateLimit(t, RateLimitConfig{Requests: 0.1}); admitted(l, 5) != 1 {
 		t.Error("a burst is not at least 1")
 	}
 }
 
 func BenchmarkRateLimit(b *testing.B) {
-	for _, algorithm := range []LimitAlgorithm{TokenBucket, SlidingWindow} {
+	for _, algorithm := range bursting {
 		b.Run(string(algorithm), func(b *testing.B) {
 			c := RateLimitConfig{Requests: 1e7, Burst: 1e9, Algorithm: algorithm}
-			if algorithm == SlidingWindow {
+			if algorithm.windowed() {
 				c = RateLimitConfig{Requests: 1e6, Per: time.Millisecond, Algorithm: algorithm}
 			}
 			l := newRateLimit(b, c)
@@ -372,6 +441,13 @@ func BenchmarkRateLimit(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			_ = l.Allow()
+		}
+	})
+	b.Run("set", func(b *testing.B) {
+		l := newRateLimit(b, RateLimitConfig{Requests: 100})
+		b.ReportAllocs()
+		for i := 0; b.Loop(); i++ {
+			_ = l.Set(RateLimitConfig{Requests: float64(100 + i%2)})
 		}
 	})
 }

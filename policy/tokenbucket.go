@@ -2,6 +2,7 @@ package policy
 
 import (
 	"math"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -9,14 +10,17 @@ import (
 // tokenBucket is the generic cell rate algorithm (ITU-T I.371), which is a
 // token bucket kept in one number: when the bucket would be full again. Each
 // call moves that time on by one interval, and may not move it further than
-// depth ahead of the clock.
+// depth ahead of the clock. With a depth of one interval it is the leaky
+// bucket that paces calls evenly.
 //
-// The number only ever grows, and by a whole interval for each call. A reading
-// of the clock that comes late can therefore admit less, never more.
+// Calls only ever move the number on, each by its whole cost. A reading of the
+// clock that comes late can therefore admit less, never more.
 type tokenBucket struct {
 	interval int64        // nanoseconds for one call, rounded up
 	depth    int64        // interval x burst
 	full     atomic.Int64 // when the bucket is full; sealed once reshaped
+
+	releasing sync.Mutex // lets the number move back for one slot at a time
 }
 
 // sealed marks a bucket whose state has moved.
@@ -27,32 +31,48 @@ func newTokenBucket(c *RateLimitConfig) *tokenBucket {
 	return &tokenBucket{interval: interval, depth: interval * int64(c.Burst)}
 }
 
-func (b *tokenBucket) take(t time.Duration, n int) time.Duration {
-	cost, possible := b.cost(n)
-	if !possible {
-		return never
+func (b *tokenBucket) take(t time.Duration, n int, ahead time.Duration) (slot, time.Duration) {
+	if int64(n) > b.depth/b.interval {
+		return slot{}, never
 	}
+	cost, t := int64(n)*b.interval, min(t, clockMax)
 	for {
 		full := b.full.Load()
 		if full == sealed {
-			return moved
+			return slot{}, moved
 		}
 		next := max(full, int64(t)) + cost
-		if wait := next - b.depth - int64(t); wait > 0 {
-			return time.Duration(wait)
+		wait := time.Duration(next - b.depth - int64(t))
+		if wait > ahead {
+			return slot{}, wait
 		}
 		if b.full.CompareAndSwap(full, next) {
-			return 0
+			return slot{at: t + max(wait, 0), n: n, mark: next}, 0
 		}
 	}
 }
 
-// cost is how far n calls move the bucket; it is possible if they fit in one.
-func (b *tokenBucket) cost(n int) (cost int64, possible bool) {
-	if int64(n) > b.depth/b.interval {
-		return 0, false
+// release gives back what has not been refilled since: had the slot not been
+// taken, a bucket that was full by then would have gained nothing more. The
+// mark is when it would be full with the slot, and without any after it.
+//
+// A slot in the middle of others that are still to come is lost: whoever took
+// it next would come before those who are later in the line, and the bucket
+// does not know who they are.
+func (b *tokenBucket) release(clock func() time.Duration, s slot) {
+	b.releasing.Lock()
+	defer b.releasing.Unlock()
+	for {
+		full := b.full.Load()
+		t := int64(clock())
+		if full == sealed || full != s.mark && full-b.depth > t {
+			return
+		}
+		back := min(int64(s.n)*b.interval, s.mark-t)
+		if back <= 0 || b.full.CompareAndSwap(full, full-back) {
+			return
+		}
 	}
-	return int64(n) * b.interval, true
 }
 
 func (b *tokenBucket) wait(t time.Duration, n int) time.Duration {
@@ -65,22 +85,23 @@ func (b *tokenBucket) wait(t time.Duration, n int) time.Duration {
 	return time.Duration(min(max(ahead, 0), float64(depthMax)))
 }
 
-func (b *tokenBucket) left(t time.Duration) float64 {
+func (b *tokenBucket) left(t time.Duration) (calls float64, reset time.Duration) {
 	full := b.full.Load()
 	if full == sealed {
-		return 0
+		return 0, 0
 	}
-	return float64(b.depth-max(full-int64(t), 0)) / float64(b.interval)
+	used := max(full-int64(t), 0)
+	return float64(b.depth-used) / float64(b.interval), time.Duration(used)
 }
 
 // reshape keeps the calls that the bucket has left, as far as they fit.
 func (b *tokenBucket) reshape(t time.Duration, c *RateLimitConfig) limiter {
-	if c.Algorithm != TokenBucket {
-		b.full.Store(sealed)
-		return newLimiter(c)
-	}
-	next := newTokenBucket(c)
+	made := newLimiter(c)
 	full := b.full.Swap(sealed)
+	next, ok := made.(*tokenBucket)
+	if !ok {
+		return made
+	}
 	left := float64(b.depth-max(full-int64(t), 0)) / float64(b.interval)
 	used := max(float64(c.Burst)-left, 0) * float64(next.interval)
 	next.full.Store(int64(t) + int64(math.Ceil(used)))
