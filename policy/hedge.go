@@ -11,6 +11,10 @@ type HedgeConfig struct {
 	// Delay is how long a try may take before another is started beside it:
 	// best the time within which 95 of 100 calls are done. Default 100ms.
 	Delay time.Duration `yaml:"delay"`
+	// Quantile, such as 95%, makes the hedge measure its delay: the time within
+	// which this share of the last calls were done, but at least a millisecond.
+	// Until 100 calls are known, it is Delay. Default 0: always Delay.
+	Quantile Ratio `yaml:"quantile"`
 	// Max is how many more tries a call may have, each a Delay after the one
 	// before. Default 1; negative: none.
 	Max int `yaml:"max"`
@@ -26,6 +30,10 @@ type HedgeConfig struct {
 // hedgeMax bounds the tries that one call may have beside its first.
 const hedgeMax = 10
 
+// hedgeDelayMin is the least that a measured delay may be: a busy scheduler
+// alone makes calls that much slower.
+const hedgeDelayMin = time.Millisecond
+
 // hedgeStragglersMax bounds the losers that ignore their context and still
 // run: beyond it, no call is hedged.
 const hedgeStragglersMax = 1000
@@ -34,6 +42,7 @@ const hedgeStragglersMax = 1000
 func (c HedgeConfig) Validate() error {
 	var p problems
 	p.unless(usableDuration(c.Delay), "delay", "want 0 to %v, got %v", durationMax, c.Delay)
+	p.unless(c.Quantile >= 0 && c.Quantile < 1, "quantile", "want 0%% to less than 100%%, got %v", c.Quantile)
 	p.unless(c.Max <= hedgeMax, "max", "want at most %d, got %d", hedgeMax, c.Max)
 	c.Budget.validate(&p)
 	return p.join()
@@ -60,6 +69,7 @@ func (c HedgeConfig) WithDefaults() HedgeConfig {
 type Hedge struct {
 	config     atomic.Pointer[HedgeConfig]
 	budget     budget
+	took       quantile
 	stragglers stragglers
 }
 
@@ -76,7 +86,7 @@ func NewHedge(c HedgeConfig) (*Hedge, error) {
 }
 
 // Set changes the configuration for calls to come and keeps the budget's
-// counts. Name and Observer stay as they were.
+// counts and what was measured. Name and Observer stay as they were.
 func (h *Hedge) Set(c HedgeConfig) error {
 	if err := c.Validate(); err != nil {
 		return err
@@ -84,6 +94,30 @@ func (h *Hedge) Set(c HedgeConfig) error {
 	c = c.WithDefaults()
 	h.config.Store(&c)
 	return nil
+}
+
+// HedgeStatus is a Hedge's state at one moment, for people.
+type HedgeStatus struct {
+	// Delay is how long a try may take before another is started, and Measured
+	// whether that follows the Quantile of the last calls.
+	Delay    time.Duration
+	Measured bool
+	// Stragglers are losers that still run.
+	Stragglers int
+}
+
+// Status reports the hedge's state. It changes nothing.
+func (h *Hedge) Status() HedgeStatus {
+	c := h.config.Load()
+	return HedgeStatus{Delay: h.delay(c), Measured: c.Quantile > 0 && h.took.value.Load() > 0, Stragglers: int(h.stragglers.count.Load())}
+}
+
+// delay is how long a try may take before another is started.
+func (h *Hedge) delay(c *HedgeConfig) time.Duration {
+	if measured := h.took.value.Load(); c.Quantile > 0 && measured > 0 {
+		return max(time.Duration(measured), hedgeDelayMin)
+	}
+	return c.Delay
 }
 
 // Do makes the call, and makes it again beside itself while it is slow.
@@ -95,8 +129,13 @@ func (h *Hedge) Do(ctx context.Context, next Next) Result {
 	}
 	call := hedgedCall{detached: newDetached(&h.stragglers, c.Max+1)}
 	defer call.end()
+	delay := h.delay(c)
+	if c.Quantile > 0 {
+		begin := now()
+		defer func() { h.measure(c, &call, now()-begin, delay) }()
+	}
 	call.try(ctx, next)
-	timer := time.NewTimer(c.Delay)
+	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	for call.received < len(call.cancels) {
 		select {
@@ -107,11 +146,19 @@ func (h *Hedge) Do(ctx context.Context, next Next) Result {
 		case <-timer.C:
 			if len(call.cancels) <= c.Max && h.may(ctx, c) {
 				call.try(ctx, next)
-				timer.Reset(c.Delay)
+				timer.Reset(delay)
 			}
 		}
 	}
 	return call.settle()
+}
+
+// measure takes in how long a call took. One that a further try has answered
+// would have taken at least as long alone; one that failed fast tells nothing.
+func (h *Hedge) measure(c *HedgeConfig, call *hedgedCall, took, delay time.Duration) {
+	if call.settled && (call.best.result.Class == Success || took > delay) {
+		h.took.add(took, float64(c.Quantile))
+	}
 }
 
 // may reports whether one more try may start now, and counts it.

@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -374,4 +375,82 @@ func TestHedgeUnderTheScheduler(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 	}
+}
+
+// ask makes calls that take as long as draw says, one after another, and
+// returns how many were made a second time.
+func ask(t testing.TB, h *Hedge, calls int, draw func() time.Duration) (hedged int) {
+	t.Helper()
+	for range calls {
+		var tries atomic.Int64
+		if _, err := Do(t.Context(), h, func(ctx context.Context) (int, error) {
+			if tries.Add(1) > 1 {
+				hedged++ // by the one call that runs
+			}
+			return 1, sleep(ctx, draw())
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return hedged
+}
+
+func TestHedgeMeasuresItsDelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(1, 2))
+		var mu sync.Mutex
+		between := func(low, high time.Duration) func() time.Duration {
+			return func() time.Duration {
+				mu.Lock()
+				defer mu.Unlock()
+				return low + time.Duration(rng.Int64N(int64(high-low)))
+			}
+		}
+		h := mustHedge(t, HedgeConfig{Delay: time.Minute, Quantile: 0.95})
+		ask(t, h, 99, between(0, 100*time.Millisecond))
+		if s := h.Status(); s.Measured || s.Delay != time.Minute {
+			t.Errorf("too early: %+v", s)
+		}
+		ask(t, h, 2000, between(0, 100*time.Millisecond))
+		if s := h.Status(); !s.Measured || s.Delay < 90*time.Millisecond || s.Delay > 105*time.Millisecond {
+			t.Errorf("got %+v, want about 95ms", s)
+		}
+		ask(t, h, 3000, between(time.Second, 2*time.Second)) // the callee becomes slow
+		if s := h.Status(); s.Delay < 1800*time.Millisecond || s.Delay > 2100*time.Millisecond {
+			t.Errorf("got %+v, want about 1.95s", s)
+		}
+		ask(t, h, 3000, between(0, 100*time.Microsecond)) // and quick
+		if s := h.Status(); s.Delay != time.Millisecond {
+			t.Errorf("got %+v, want the least", s)
+		}
+	})
+}
+
+func TestHedgeRepeatsTheSlowestByQuantile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(3, 4))
+		var mu sync.Mutex
+		draw := func() time.Duration {
+			mu.Lock()
+			defer mu.Unlock()
+			return time.Duration(rng.ExpFloat64() * float64(20*time.Millisecond))
+		}
+		h := mustHedge(t, HedgeConfig{Quantile: 0.9, Budget: BudgetConfig{Off: true}})
+		ask(t, h, 2000, draw)
+		if hedged := ask(t, h, 5000, draw); hedged < 350 || hedged > 600 {
+			t.Errorf("%d of 5000 calls were hedged, want about a tenth", hedged)
+		}
+	})
+}
+
+func TestHedgeMeasuresNoQuickFailures(t *testing.T) {
+	h := mustHedge(t, HedgeConfig{Quantile: 0.9})
+	for range 2 * quantileKnown {
+		_, _ = Do(t.Context(), h, failing)
+		onGoroutine(func() { _, _ = Do(t.Context(), h, panicking) })
+	}
+	if s := h.Status(); s.Measured {
+		t.Errorf("%+v", s)
+	}
+	wantProblem(t, HedgeConfig{Quantile: 1}.Validate(), "quantile")
 }
