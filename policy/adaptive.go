@@ -172,6 +172,9 @@ func (p *AdaptivePermit) Done(class Class) {
 	if p.took == 0 {
 		s.end = now()
 	}
+	if c := a.config.Load(); c.Lag != nil {
+		s.start = min(s.start+max(c.Lag(), 0), s.end-1)
+	}
 	s.inFlight = a.gate.leave()
 	if class != Shed && a.mu.TryLock() { // a sample is not worth waiting for
 		if a.estimator.observe(s) {

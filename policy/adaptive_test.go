@@ -299,3 +299,33 @@ func TestAdaptiveIsNotMisledByAFewFastCalls(t *testing.T) {
 		t.Fatalf("the limit fell to %d without any congestion", lowest)
 	}
 }
+
+// What the program itself lacks is no congestion of its callee.
+func TestAdaptiveTakesItsOwnLagOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var late time.Duration
+		a, err := NewAdaptive(AdaptiveConfig{Lag: func() time.Duration { return late }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		calls := func(n int, took time.Duration) {
+			for range n {
+				var permits []AdaptivePermit
+				for range 15 {
+					p, err := a.Acquire(t.Context())
+					if err != nil {
+						t.Fatalf("shed although only the program is late: %v, %+v", err, a.Status())
+					}
+					permits = append(permits, p)
+				}
+				time.Sleep(took)
+				for i := range permits {
+					permits[i].Done(Success)
+				}
+			}
+		}
+		calls(200, time.Millisecond)
+		late = 80 * time.Millisecond
+		calls(200, 80*time.Millisecond)
+	})
+}

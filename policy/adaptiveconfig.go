@@ -24,8 +24,12 @@ type AdaptiveConfig struct {
 	// then the newest call goes first. Default 100ms.
 	WaitMax time.Duration `yaml:"waitMax"`
 	// WaitTarget is how long a call waits at most when the callee is
-	// overloaded. Default a twentieth of WaitMax.
+	// overloaded. Default half of WaitMax.
 	WaitTarget time.Duration `yaml:"waitTarget"`
+	// Lag reports how late the program itself is at the moment, as when its
+	// goroutines wait for a processor. It is taken off what calls took: a
+	// program must not take its own shortage for its callee's. Nil: none.
+	Lag func() time.Duration `yaml:"-"`
 	// Observer is told, at most once a second, that calls are shed.
 	Observer Observer `yaml:"-"`
 }
@@ -52,6 +56,6 @@ func (c AdaptiveConfig) WithDefaults() AdaptiveConfig {
 	setDefault(&c.Initial, min(max(20, c.Min), c.Max))
 	setDefault(&c.QueueMax, 1000)
 	setDefault(&c.WaitMax, 100*time.Millisecond)
-	setDefault(&c.WaitTarget, max(c.WaitMax/20, 1))
+	setDefault(&c.WaitTarget, max(c.WaitMax/2, 1))
 	return c
 }

@@ -40,7 +40,7 @@ const (
 	tolerance = 1.3
 	// slack is how much slower than the baseline calls may always be: less
 	// than anybody notices, and more than a busy scheduler adds.
-	slack = float64(5 * time.Millisecond)
+	slack = float64(10 * time.Millisecond)
 	// acquainted is how many calls it takes to know a callee's first baseline.
 	acquainted = 300
 	// shrinkMost is the most that one window shrinks the limit.

@@ -38,6 +38,7 @@ type Gateway struct {
 	unrouted RequestObserver // of requests that match no route
 	table    atomic.Pointer[table]
 	draining atomic.Bool
+	lag      lag
 
 	mu        sync.Mutex // guards what Apply changes
 	listeners map[string]*listener
@@ -122,7 +123,7 @@ func (g *Gateway) compile(c *Config, old *table) *table {
 	for name, sc := range c.Services {
 		s := old.services[name]
 		if s == nil {
-			s = newService(name, sc, g.observer)
+			s = newService(name, sc, g.observer, &g.lag)
 		} else {
 			s.set(sc)
 		}
@@ -198,6 +199,7 @@ func (g *Gateway) Drain(ctx context.Context, service, address string) {
 // Serve serves until ctx ends, then lets requests under way end within each
 // listener's DrainTimeout.
 func (g *Gateway) Serve(ctx context.Context) error {
+	go g.lag.watch(ctx)
 	<-ctx.Done()
 	g.draining.Store(true)
 	g.observer.Event(Event{Time: time.Now(), Kind: EventDraining})

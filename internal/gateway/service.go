@@ -16,6 +16,7 @@ import (
 type service struct {
 	name     string
 	observer Observer
+	lag      *lag
 	config   atomic.Pointer[ServiceConfig]
 
 	retry       *policy.Retry
@@ -35,11 +36,11 @@ type service struct {
 }
 
 // newService starts a service without endpoints.
-func newService(name string, c ServiceConfig, observer Observer) *service {
-	s := &service{name: name, observer: observer}
+func newService(name string, c ServiceConfig, observer Observer, late *lag) *service {
+	s := &service{name: name, observer: observer, lag: late}
 	c = c.WithDefaults()
 	s.config.Store(&c)
-	c.Retry.Name, c.Concurrency.Name = name, name
+	c.Retry.Name, c.Concurrency.Name, c.Concurrency.Lag = name, name, late.current
 	s.retry, _ = policy.NewRetry(c.Retry) // validated before
 	s.concurrency, _ = policy.NewAdaptive(c.Concurrency)
 	s.endpoints.Store(new([]*endpoint))
@@ -53,6 +54,7 @@ func (s *service) set(c ServiceConfig) {
 	c = c.WithDefaults()
 	s.config.Store(&c)
 	_ = s.retry.Set(c.Retry) // validated before, as is the rest
+	c.Concurrency.Name, c.Concurrency.Lag = s.name, s.lag.current
 	_ = s.concurrency.Set(c.Concurrency)
 	for _, e := range *s.endpoints.Load() {
 		_ = e.breaker.Set(c.Breaker)
