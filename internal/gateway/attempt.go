@@ -46,12 +46,13 @@ func (x *exchange) attempt(limit *policy.AdaptivePermit) outcome {
 	x.record.Tries++
 	x.record.Endpoint = e.address
 	start := time.Now()
+	x.late = 0
 	e.await()
 	o := x.ask(c, start)
 	e.waiting.Add(-1)
 	o.choice = c
 	now := time.Now()
-	e.tried(o.class, now, now.Sub(start), o.err)
+	e.tried(o.class, now, now.Sub(start), x.late, o.err)
 	if o.status != 0 {
 		x.record.FirstByte = now.Sub(x.record.Start)
 		if limit != nil && !o.repeatable(x) {
@@ -260,8 +261,12 @@ func (x *exchange) awaitResponse(u *upstream, start time.Time) error {
 		if broken := x.body.broken(); broken != nil {
 			return &bodyError{broken}
 		}
+		now = time.Now()
+		if x.late == 0 {
+			x.late = u.pool.endpoint.overdue(now.Sub(start))
+		}
 		switch {
-		case !time.Now().Before(end):
+		case !now.Before(end):
 			return errTimeout
 		case x.session.closed.Load(), !x.body.sending() && x.session.conn.Gone():
 			return errClientGone

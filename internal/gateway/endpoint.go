@@ -89,13 +89,19 @@ func (e *endpoint) owing() time.Duration {
 // latencyDecay is the weight of the newest sample of the moving mean.
 const latencyDecay = 0.1
 
-// tried records how a try ended that began took before now.
-func (e *endpoint) tried(class policy.Class, now time.Time, took time.Duration, err error) {
+// tried records how a try ended that began took before now. Late is what
+// [endpoint.overdue] has counted of it already.
+func (e *endpoint) tried(class policy.Class, now time.Time, took, late time.Duration, err error) {
 	if class == policy.Ignored {
 		return
 	}
-	e.counts.tries.Add(1)
-	e.counts.nanoseconds.Add(uint64(took))
+	e.counts.nanoseconds.Add(uint64(took - late))
+	if late == 0 {
+		e.counts.tries.Add(1)
+		if limit := e.service.slowLimit.Load(); limit > 0 && int64(took) > limit {
+			e.counts.slow.Add(1)
+		}
+	}
 	if class == policy.Failure {
 		e.counts.failures.Add(1)
 		if err != nil {
@@ -103,21 +109,35 @@ func (e *endpoint) tried(class policy.Class, now time.Time, took time.Duration, 
 			e.lastError.Store(&text)
 		}
 	} else {
-		e.answered.Store(int64(now.Sub(clock)))
-		if e.hangs.Load() {
-			e.hangs.Store(false)
-		}
-		mean := math.Float64frombits(e.latency.Load())
-		if mean == 0 {
-			mean = took.Seconds()
-		}
-		mean += latencyDecay * (took.Seconds() - mean) // a lost race loses one sample
-		e.latency.Store(math.Float64bits(mean))
-	}
-	if limit := e.service.slowLimit.Load(); limit > 0 && int64(took) > limit {
-		e.counts.slow.Add(1)
+		e.noteAnswer(now, took)
 	}
 	e.observer.Try(class, took)
+}
+
+// overdue counts a try that still waits as a slow one, if it is: an endpoint
+// that has become slow is found out before it has answered. It returns how
+// much of the try's time it has counted.
+func (e *endpoint) overdue(waited time.Duration) time.Duration {
+	if limit := e.service.slowLimit.Load(); limit == 0 || int64(waited) <= limit {
+		return 0
+	}
+	e.counts.tries.Add(1)
+	e.counts.slow.Add(1)
+	e.counts.nanoseconds.Add(uint64(waited))
+	return waited
+}
+
+func (e *endpoint) noteAnswer(now time.Time, took time.Duration) {
+	e.answered.Store(int64(now.Sub(clock)))
+	if e.hangs.Load() {
+		e.hangs.Store(false)
+	}
+	mean := math.Float64frombits(e.latency.Load())
+	if mean == 0 {
+		mean = took.Seconds()
+	}
+	mean += latencyDecay * (took.Seconds() - mean) // a lost race loses one sample
+	e.latency.Store(math.Float64bits(mean))
 }
 
 // clock is where the times of answered begin.

@@ -24,7 +24,8 @@ type exchange struct {
 	tried    []*endpoint
 	triedMem [4]*endpoint
 
-	upstream *upstream // of the present try
+	upstream *upstream     // of the present try
+	late     time.Duration // of the present try's time, what its endpoint has counted
 	response http1.Response
 	answered bool // a response has begun to go to the client
 }

@@ -161,7 +161,7 @@ func load(t *testing.T, url string, f func(stop func())) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	var clients sync.WaitGroup
-	for range 4 {
+	for range 12 {
 		clients.Go(func() {
 			for ctx.Err() == nil {
 				res, err := http.Get(url)
@@ -411,5 +411,38 @@ func TestListenErrorsSayWhatToDo(t *testing.T) {
 	}
 	if !errors.Is(func() error { g.stopped = true; return g.Apply(&Config{}) }(), errStopped) {
 		t.Fatal("a stopped gateway takes a configuration")
+	}
+}
+
+func TestOneLongRequestIsNotTakenForAHang(t *testing.T) {
+	ms := time.Millisecond
+	rest := sample{tries: 500, enough: true, mean: 5 * ms, silent: 2 * ms}
+	for _, c := range []struct {
+		name          string
+		waiting       int64
+		owing, mean   time.Duration
+		ejected, hung bool
+	}{
+		{"one request for half a second", 1, 500 * ms, 5 * ms, false, false},
+		{"one request for two seconds", 1, 2000 * ms, 5 * ms, true, false},
+		{"three requests for half a second", 3, 500 * ms, 5 * ms, true, true},
+		{"three requests that are long by nature", 3, 500 * ms, 200 * ms, false, false},
+		{"none", 0, 0, 5 * ms, false, false},
+	} {
+		s := sample{tries: 100, enough: true, mean: c.mean, waiting: c.waiting, owing: c.owing, silent: c.owing}
+		found := outliers([]sample{s, rest, rest}, OutlierConfig{}.WithDefaults())
+		if got := len(found) > 0; got != c.ejected || got && found[0].hangs != c.hung {
+			t.Errorf("%s: got %+v", c.name, found)
+		}
+	}
+}
+
+func TestTwoFailuresMakeNoOutlier(t *testing.T) {
+	rest := sample{tries: 100, enough: true}
+	for failures, want := range map[uint64]int{2: 0, 3: 1} {
+		s := sample{tries: 12, failures: failures, enough: true}
+		if found := outliers([]sample{s, rest, rest}, OutlierConfig{}.WithDefaults()); len(found) != want {
+			t.Errorf("%d of 12: got %+v", failures, found)
+		}
 	}
 }

@@ -158,6 +158,7 @@ func slowLimit(samples []sample, c OutlierConfig) time.Duration {
 // all share ejects nobody.
 func outliers(samples []sample, c OutlierConfig) []sample {
 	const worse = 3
+	const fewest = 3 // of anything bad: one or two are chance
 	var found []sample
 	for i, s := range samples {
 		rest := sample{silent: s.silent}
@@ -174,10 +175,10 @@ func outliers(samples []sample, c OutlierConfig) []sample {
 		}
 		failing, slow := share(s.failures, s.tries), share(s.slow, s.tries)
 		switch {
-		case s.owing > hangMin && s.owing > worse*rest.silent && rest.silent < hangMin/2 && s.owing > 8*s.mean:
-			s.hangs = true
+		case s.mute(fewest) && s.owing > worse*rest.silent && rest.silent < hangMin/2:
+			s.hangs = s.waiting >= fewest
 			s.why = fmt.Sprintf("it has %d requests and has not answered for %v, while the others do", s.waiting, s.owing.Round(time.Millisecond))
-		case s.enough && failing >= float64(c.FailureRate) && failing >= worse*share(rest.failures, rest.tries):
+		case s.enough && s.failures >= fewest && failing >= float64(c.FailureRate) && failing >= worse*share(rest.failures, rest.tries):
 			s.why = fmt.Sprintf("%d of its last %d answers failed, and %.1f%% of the others'", s.failures, s.tries, 100*share(rest.failures, rest.tries))
 		case s.enough && slow >= 0.5 && slow >= worse*share(rest.slow, rest.tries):
 			s.why = fmt.Sprintf("%d of its last %d answers were much slower than the others': %v in the mean", s.slow, s.tries, s.mean.Round(time.Millisecond))
@@ -187,6 +188,17 @@ func outliers(samples []sample, c OutlierConfig) []sample {
 		found = append(found, s)
 	}
 	return found
+}
+
+// mute reports whether the endpoint answers nothing although it owes answers.
+// One or two may be long by nature: they take longer to be suspicious, and are
+// not broken off for it.
+func (s *sample) mute(fewest int64) bool {
+	patience := max(hangMin, 8*s.mean)
+	if s.waiting < fewest {
+		patience *= 4
+	}
+	return s.waiting > 0 && s.owing > patience
 }
 
 func share(part, whole uint64) float64 {
