@@ -69,6 +69,7 @@ func (a *assembler) addService(name string, s Service, at place) {
 	}
 	process := *s.Process
 	process.Name = name
+	process.Serves = true
 	a.places.set(at.at("process"), "processes", name)
 	a.places.set(at, "processes", name, "name")
 	a.out.Processes = append(a.out.Processes, process)

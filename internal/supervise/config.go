@@ -33,6 +33,10 @@ type Config struct {
 	// replica still gets one as PORT.
 	Ports []int `yaml:"ports,omitempty"`
 
+	// Serves says that replicas take requests on their first port even where none is declared, as those behind a
+	// gateway do: without Readiness they are ready once it accepts a connection, as with a declared port.
+	Serves bool `yaml:"-"`
+
 	// Startup holds the other probes back until it succeeds; when it fails, the replica is restarted. Default: none.
 	Startup *ProbeConfig `yaml:"startup,omitempty"`
 

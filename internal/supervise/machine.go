@@ -46,7 +46,7 @@ const (
 func newMachine(c Config) machine {
 	return machine{
 		restart: c.Restart, grace: c.Grace,
-		startup: c.Startup != nil, ready: c.Readiness != nil || len(c.Ports) > 0, live: c.Liveness != nil,
+		startup: c.Startup != nil, ready: c.Readiness != nil || len(c.Ports) > 0 || c.Serves, live: c.Liveness != nil,
 		streak: 1,
 	}
 }

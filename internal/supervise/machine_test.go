@@ -61,6 +61,9 @@ func TestMachine(t *testing.T) {
 			"create: starting: start", "started: starting: startup?", "startup: starting: alive?, ready?",
 			"ready: ready:", "unready: unready:", "ready: ready:",
 		}},
+		{"a service waits for its port", Config{Serves: true}, "0 create,0 started,1 ready", []string{
+			"create: starting: start", "started: starting: ready?", "ready: ready:",
+		}},
 		{"a crash after long health restarts at once", plain, "0 create,0 started,10 exited,10 retry,10 gone", []string{
 			"create: starting: start", "started: ready:", "exited: backoff: -probes, retry 0s", "retry: backoff:", "gone: starting: start",
 		}},
