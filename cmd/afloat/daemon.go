@@ -9,8 +9,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	ossignal "os/signal"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -38,6 +40,7 @@ type daemon struct {
 	access     *signal.AccessLog
 	files      []io.Closer
 	admin      net.Listener
+	hangup     chan os.Signal
 	token      string
 
 	started time.Time
@@ -50,7 +53,8 @@ type daemon struct {
 
 // newDaemon opens all that can fail: logs, ports. Nothing serves yet.
 func newDaemon(from *sources, a *config.Assembly, s *streams, live bool) (*daemon, error) {
-	d := &daemon{from: from, streams: s, first: a, assembly: a, live: live, started: time.Now()}
+	d := &daemon{from: from, streams: s, first: a, assembly: a, live: live, started: time.Now(), hangup: make(chan os.Signal, 1)}
+	ossignal.Notify(d.hangup, syscall.SIGHUP) // from now on it does not end the process
 	output := s.err
 	if live {
 		output = io.Discard // the view shows the events; lines would tear it

@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -24,9 +22,6 @@ const hangupReason = "SIGHUP"
 
 // watch reads the files again when they change, and on SIGHUP.
 func (d *daemon) watch(ctx context.Context) error {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
 	watcher, err := fsnotify.NewWatcher()
 	if err != nil {
 		d.log.Warn("files are not watched; send SIGHUP after a change", "error", err)
@@ -40,7 +35,7 @@ func (d *daemon) watch(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-hangup:
+		case <-d.hangup:
 			d.reload(hangupReason)
 		case e := <-watcher.Events:
 			if d.concerns(e.Name) {
