@@ -32,6 +32,8 @@ var described = map[string]any{
 	"policy.RateLimitConfig":    policy.RateLimitConfig{Requests: 1}.WithDefaults(),
 	"policy.BulkheadConfig":     bulkheadDefaults(),
 	"policy.AdaptiveConfig":     policy.AdaptiveConfig{}.WithDefaults(),
+	"policy.CacheConfig":        policy.CacheConfig{}.WithDefaults(),
+	"policy.ThrottleConfig":     policy.ThrottleConfig{}.WithDefaults(),
 	"policy.HedgeConfig":        policy.HedgeConfig{}.WithDefaults(),
 	"policy.FaultDelay":         policy.FaultConfig{}.WithDefaults().Delay,
 	"policy.FaultAbort":         policy.FaultConfig{}.WithDefaults().Abort,
@@ -154,6 +156,9 @@ func says(words string, v any) bool {
 	if d, ok := v.(time.Duration); ok {
 		said, err := time.ParseDuration(strings.TrimRight(first, ",;"))
 		return err == nil && said == d
+	}
+	if bytes, ok := v.(int64); ok && strings.Contains(words, " MiB") {
+		return first == fmt.Sprint(bytes>>20)
 	}
 	return strings.HasPrefix(strings.TrimLeft(words, `"`), fmt.Sprint(v))
 }
