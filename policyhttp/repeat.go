@@ -1,0 +1,97 @@
+package policyhttp
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net/http"
+
+	"github.com/afloat-dev/afloat/policy"
+)
+
+// Idempotent reports whether a request may be sent more than once by what it
+// says itself: its method is idempotent (RFC 9110, 9.2.2), or it has an
+// Idempotency-Key, by which the callee knows a repeat.
+func Idempotent(r *http.Request) bool {
+	switch r.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodDelete, http.MethodTrace:
+		return true
+	}
+	return r.Header.Get("Idempotency-Key") != "" || r.Header.Get("X-Idempotency-Key") != ""
+}
+
+type repeatableKey struct{}
+
+// WithRepeatable says for the requests made with the context whether they may
+// be sent more than once, whatever their method.
+func WithRepeatable(ctx context.Context, repeatable bool) context.Context {
+	return context.WithValue(ctx, repeatableKey{}, repeatable)
+}
+
+func (t *Transport) repeatable(r *http.Request) bool {
+	if told, ok := r.Context().Value(repeatableKey{}).(bool); ok {
+		return told
+	}
+	return t.config.Repeatable(r)
+}
+
+// retrying is a Retry for those requests that may be repeated. The others pass
+// it by.
+type retrying struct{ *policy.Retry }
+
+// Do makes the call, and reports one that failed for good.
+func (p retrying) Do(ctx context.Context, next policy.Next) policy.Result {
+	c := callOf(ctx)
+	may := c.repeatable()
+	var r policy.Result
+	if may {
+		r = p.Retry.Do(ctx, next)
+	} else {
+		r = next.Do(ctx)
+	}
+	final := c.final.Load()
+	if final && r.Class == policy.Ignored && ctx.Err() == nil {
+		r.Class = policy.Failure // as it was before lastWord hid it
+	}
+	if (r.Class == policy.Failure || r.Class == policy.Shed) && (may || final || c.before > 0) {
+		c.report()
+	}
+	return r
+}
+
+// lastWord hides from the Retry before it that a try failed which must not be
+// repeated: the policies further in have counted the failure already.
+type lastWord struct{}
+
+// Do makes the try.
+func (lastWord) Do(ctx context.Context, next policy.Next) policy.Result {
+	r := next.Do(ctx)
+	if c := callOf(ctx); r.Class == policy.Failure && c.lasting(r) {
+		c.final.Store(true)
+		r.Class = policy.Ignored
+	}
+	return r
+}
+
+// lasting reports whether a failure would be the same, or worse, if it were
+// repeated: the body cannot be sent again, the callee has used up its own
+// tries, or it is not who it should be.
+func (c *call) lasting(r policy.Result) bool {
+	if response, ok := r.Value.(*http.Response); ok && response != nil {
+		return first(response.Header, c.transport.config.AttemptHeader) != "" || !c.repeatable()
+	}
+	_, stranger := errors.AsType[*tls.CertificateVerificationError](r.Err)
+	return stranger || !c.repeatable()
+}
+
+// hedging is a Hedge for those requests that may be repeated and whose body,
+// if any, can be sent while another try sends it. The others pass it by.
+type hedging struct{ *policy.Hedge }
+
+// Do makes the call.
+func (p hedging) Do(ctx context.Context, next policy.Next) policy.Result {
+	if c := callOf(ctx); !c.may || c.replay != nil && !c.replay.complete() {
+		return next.Do(ctx)
+	}
+	return p.Hedge.Do(ctx, next)
+}
