@@ -10,8 +10,13 @@ import (
 	"time"
 )
 
-// ErrOpen is why a Breaker rejects a call: its callee is failing.
-var ErrOpen = errors.New("circuit breaker is open")
+var (
+	// ErrOpen is why a Breaker rejects a call: its callee is failing.
+	ErrOpen = errors.New("circuit breaker is open")
+	// ErrIsolated is why it rejects one while an operator isolates the callee.
+	// It is an ErrOpen to errors.Is.
+	ErrIsolated = fmt.Errorf("%w: its callee is isolated", ErrOpen)
+)
 
 // BreakerState is the state of a [Breaker].
 //
@@ -59,9 +64,10 @@ type era struct {
 	began       time.Duration
 	ends        time.Duration // of open and rampingUp
 	forced      bool          // by an operator: ends only by Auto
+	isolated    bool          // forced open, and the rejections say so
 	why         string
 	consecutive atomic.Int64
-	window      atomic.Pointer[window] // nil where nothing is counted
+	outcomes    atomic.Pointer[outcomes] // nil where nothing is counted
 
 	probes    []probe // guarded by the breaker's mu
 	succeeded int     // guarded
@@ -79,26 +85,31 @@ func NewBreaker(c BreakerConfig) (*Breaker, error) {
 }
 
 // Set changes the configuration and keeps the state and its counts, except
-// that another Window begins to count anew. The Observer stays as it was.
+// that another Window or WindowCalls begins to count anew. The Observer stays
+// as it was.
 func (b *Breaker) Set(c BreakerConfig) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	c = c.WithDefaults()
+	b.adopt(c.WithDefaults())
+	return nil
+}
+
+// adopt is Set for a config that is valid and has its defaults.
+func (b *Breaker) adopt(c BreakerConfig) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	old := b.config.Swap(&c)
 	if old == nil {
-		b.era.Store((&era{began: now()}).counting(newWindow(c.Window)))
-	} else if e := b.era.Load(); old.Window != c.Window && e.window.Load() != nil {
-		e.window.Store(newWindow(c.Window))
+		b.era.Store((&era{began: now()}).counting(c.outcomes()))
+	} else if e := b.era.Load(); (old.Window != c.Window || old.WindowCalls != c.WindowCalls) && e.outcomes.Load() != nil {
+		e.counting(c.outcomes())
 	}
-	return nil
 }
 
-// counting gives the era a window, before it is published.
-func (e *era) counting(w *window) *era {
-	e.window.Store(w)
+// counting makes the era count its calls in o.
+func (e *era) counting(o outcomes) *era {
+	e.outcomes.Store(&o)
 	return e
 }
 
@@ -147,7 +158,7 @@ func (b *Breaker) allowGuarded() (BreakerPermit, error) {
 	case e.state == BreakerOpen && t >= e.ends:
 		e = b.enter(&era{state: BreakerHalfOpen, began: t, probes: make([]probe, c.Probes)}, "the open period is over")
 	case e.state == BreakerRampingUp && t >= e.ends:
-		e = b.enter((&era{state: BreakerClosed, began: t}).counting(e.window.Load()), "the ramp-up is over")
+		e = b.enter((&era{state: BreakerClosed, began: t}).counting(*e.outcomes.Load()), "the ramp-up is over")
 	}
 	switch e.state {
 	case BreakerOpen:
@@ -168,7 +179,11 @@ func rejectOpen(e *era, after time.Duration) error {
 	if e.forced {
 		after = 0
 	}
-	return &Rejected{Policy: "breaker", Reason: ErrOpen, RetryAfter: max(after, 0)}
+	reason := ErrOpen
+	if e.isolated {
+		reason = ErrIsolated
+	}
+	return &Rejected{Policy: "breaker", Reason: reason, RetryAfter: max(after, 0)}
 }
 
 // Done says how the call went. Only the first Done of a permit counts, and
@@ -201,21 +216,30 @@ func (b *Breaker) count(e *era, start time.Duration, class Class) {
 	} else if e.consecutive.Load() != 0 {
 		e.consecutive.Store(0)
 	}
-	if c.FailureRate < 0 && c.SlowCallDuration == 0 {
-		if why != "" {
-			b.open(e, now(), why)
+	if c.FailureRate > 0 || c.SlowCallDuration > 0 {
+		if bad := c.rates(e, start, failed); why == "" {
+			why = bad
 		}
-		return // no rate counts: neither the clock nor the window is needed
-	}
-	t, w := now(), e.window.Load()
-	slow := start > 0 && c.SlowCallDuration > 0 && t-start >= c.SlowCallDuration
-	w.add(t, failed, slow)
-	if why == "" && (failed || slow) {
-		why = c.tooMany(w.sum(t))
 	}
 	if why != "" {
-		b.open(e, t, why)
+		b.open(e, now(), why)
 	}
+}
+
+// rates counts a call for the rates and explains which of them it makes too
+// high, if any. The clock is read only where it counts.
+func (c *BreakerConfig) rates(e *era, start time.Duration, failed bool) string {
+	var t time.Duration
+	if c.WindowCalls == 0 || c.SlowCallDuration > 0 {
+		t = now()
+	}
+	slow := start > 0 && c.SlowCallDuration > 0 && t-start >= c.SlowCallDuration
+	o := *e.outcomes.Load()
+	o.add(t, failed, slow)
+	if !failed && !slow {
+		return ""
+	}
+	return c.tooMany(o.sum(t))
 }
 
 // open ends the era e, unless another call has ended it already.
@@ -254,25 +278,39 @@ func (b *Breaker) enter(e *era, why string) *era {
 
 // Force holds the breaker open or closed until Auto, for the reason given.
 func (b *Breaker) Force(open bool, why string) {
-	defer b.events.flush()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	e := &era{state: BreakerClosed, began: now(), forced: true}
+	e := &era{state: BreakerClosed, forced: true}
 	if open {
 		e.state = BreakerOpen
 	}
-	b.enter(e.counting(newWindow(b.config.Load().Window)), why)
+	b.hold(e, why)
 }
 
-// Auto ends what Force began: the breaker is closed and judges for itself.
+// Isolate holds the breaker open until Auto, for the reason given. Unlike those
+// of Force, its rejections say that it is not the callee that fails: see
+// [ErrIsolated].
+func (b *Breaker) Isolate(why string) {
+	b.hold(&era{state: BreakerOpen, forced: true, isolated: true}, why)
+}
+
+// Auto ends what Force or Isolate began: the breaker is closed and judges for
+// itself.
 func (b *Breaker) Auto() {
 	defer b.events.flush()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.era.Load().forced {
 		b.reopens = 0
-		b.enter((&era{began: now()}).counting(newWindow(b.config.Load().Window)), "no longer forced")
+		b.enter((&era{began: now()}).counting(b.config.Load().outcomes()), "no longer forced")
 	}
+}
+
+// hold makes a forced era the present one.
+func (b *Breaker) hold(e *era, why string) {
+	defer b.events.flush()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e.began = now()
+	b.enter(e.counting(b.config.Load().outcomes()), why)
 }
 
 // BreakerStatus is a Breaker's state at one moment, for people.
@@ -284,13 +322,14 @@ type BreakerStatus struct {
 	Since time.Duration
 	// RetryAfter is how long until an open breaker lets its next probe through.
 	RetryAfter time.Duration
-	Forced     bool
+	// Forced is set by Force and Isolate, and Isolated by Isolate alone.
+	Forced, Isolated bool
 }
 
 // Status reports the breaker's state. It changes nothing.
 func (b *Breaker) Status() BreakerStatus {
 	e, t := b.era.Load(), now()
-	s := BreakerStatus{State: e.state, Why: e.why, Since: t - e.began, Forced: e.forced}
+	s := BreakerStatus{State: e.state, Why: e.why, Since: t - e.began, Forced: e.forced, Isolated: e.isolated}
 	if e.state == BreakerOpen && !e.forced {
 		s.RetryAfter = max(e.ends-t, 0)
 	}

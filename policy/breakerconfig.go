@@ -14,19 +14,22 @@ type BreakerConfig struct {
 	// success between them, however far apart. Default 5.
 	ConsecutiveFailures int `yaml:"consecutiveFailures"`
 	// FailureRate opens the breaker when at least this share of the calls in
-	// Window failed. Half-open probes are judged by it too. Default 50%.
+	// Window, or of the last WindowCalls, failed. Half-open probes are judged by it too. Default 50%.
 	FailureRate Ratio `yaml:"failureRate"`
 	// SlowCallDuration is from when on a call counts as slow, whatever its
 	// result. Default 0: none is slow.
 	SlowCallDuration time.Duration `yaml:"slowCallDuration"`
-	// SlowCallRate opens the breaker when at least this share of the calls in
-	// Window were slow. Default 80%.
+	// SlowCallRate opens the breaker when at least this share of those calls
+	// were slow. Default 80%.
 	SlowCallRate Ratio `yaml:"slowCallRate"`
-	// MinimumCalls is how many calls Window must hold before a rate counts.
-	// Default 20.
+	// MinimumCalls is how many of those calls there must be before a rate
+	// counts. Default 20, or WindowCalls if that is less.
 	MinimumCalls int `yaml:"minimumCalls"`
 	// Window is the time over which rates are measured. Default 10s.
 	Window time.Duration `yaml:"window"`
+	// WindowCalls measures rates over that many last calls instead, however
+	// long ago they were. Default 0: over Window.
+	WindowCalls int `yaml:"windowCalls"`
 	// OpenDuration is how long the breaker stays open the first time. Each
 	// time that probes fail it doubles, spread by a tenth either way, up to
 	// OpenDurationMax. Default 5s.
@@ -55,6 +58,8 @@ func (c BreakerConfig) Validate() error {
 	p.unless(usableDuration(c.SlowCallDuration), "slowCallDuration", "want 0 to %v, got %v", durationMax, c.SlowCallDuration)
 	p.unless(c.MinimumCalls >= 0, "minimumCalls", "want 0 or more, got %d", c.MinimumCalls)
 	p.unless(usableWindow(c.Window), "window", "want 10ms to 1h, got %v", c.Window)
+	p.unless(c.WindowCalls >= 0 && c.WindowCalls <= windowCallsMax, "windowCalls", "want 0 to %d, got %d", windowCallsMax, c.WindowCalls)
+	p.unless(c.WindowCalls <= 0 || c.MinimumCalls <= c.WindowCalls, "minimumCalls", "want at most windowCalls (%d), got %d", c.WindowCalls, c.MinimumCalls)
 	p.unless(usableDuration(c.OpenDuration), "openDuration", "want 0 to %v, got %v", durationMax, c.OpenDuration)
 	d := c.WithDefaults()
 	p.unless(d.OpenDurationMax >= d.OpenDuration && d.OpenDurationMax <= durationMax,
@@ -65,8 +70,12 @@ func (c BreakerConfig) Validate() error {
 	return p.join()
 }
 
-// probesMax bounds the memory of a half-open breaker.
-const probesMax = 1000
+// probesMax bounds the memory of a half-open breaker, and windowCallsMax that of
+// a closed one.
+const (
+	probesMax      = 1000
+	windowCallsMax = 100_000
+)
 
 // WithDefaults returns the Config with every zero field that has a default set
 // to it.
@@ -74,6 +83,9 @@ func (c BreakerConfig) WithDefaults() BreakerConfig {
 	setDefault(&c.ConsecutiveFailures, 5)
 	setDefault(&c.FailureRate, 0.5)
 	setDefault(&c.SlowCallRate, 0.8)
+	if c.WindowCalls > 0 {
+		setDefault(&c.MinimumCalls, min(20, c.WindowCalls))
+	}
 	setDefault(&c.MinimumCalls, 20)
 	setDefault(&c.Window, 10*time.Second)
 	setDefault(&c.OpenDuration, 5*time.Second)
@@ -83,6 +95,14 @@ func (c BreakerConfig) WithDefaults() BreakerConfig {
 	return c
 }
 
+// outcomes returns what rates are measured over, empty.
+func (c *BreakerConfig) outcomes() outcomes {
+	if c.WindowCalls > 0 {
+		return newCallWindow(c.WindowCalls)
+	}
+	return newWindow(c.Window)
+}
+
 // tooMany explains why the tally opens the breaker, or returns "".
 func (c *BreakerConfig) tooMany(s tally) string {
 	calls := max(s.calls, s.failures, s.slow) // counts are read one by one
@@ -90,10 +110,18 @@ func (c *BreakerConfig) tooMany(s tally) string {
 		return ""
 	}
 	if c.FailureRate > 0 && float64(s.failures) >= float64(c.FailureRate)*float64(calls) && s.failures > 0 {
-		return fmt.Sprintf("%d of %d calls failed within %v", s.failures, calls, c.Window)
+		return c.share(s.failures, calls, "failed")
 	}
 	if c.SlowCallRate > 0 && float64(s.slow) >= float64(c.SlowCallRate)*float64(calls) && s.slow > 0 {
-		return fmt.Sprintf("%d of %d calls took %v or longer within %v", s.slow, calls, c.SlowCallDuration, c.Window)
+		return c.share(s.slow, calls, fmt.Sprintf("took %v or longer", c.SlowCallDuration))
 	}
 	return ""
+}
+
+// share tells a rate in words.
+func (c *BreakerConfig) share(n, calls int, did string) string {
+	if c.WindowCalls > 0 {
+		return fmt.Sprintf("%d of the last %d calls %s", n, calls, did)
+	}
+	return fmt.Sprintf("%d of %d calls %s within %v", n, calls, did, c.Window)
 }

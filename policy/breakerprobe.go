@@ -97,6 +97,6 @@ func (b *Breaker) judge(e *era, t time.Duration) {
 		if c.RampUp > 0 {
 			next.state, next.ends = BreakerRampingUp, t+c.RampUp
 		}
-		b.enter(next.counting(newWindow(c.Window)), why)
+		b.enter(next.counting(c.outcomes()), why)
 	}
 }

@@ -29,5 +29,5 @@ func (b *Breaker) Close(why string) {
 		return
 	}
 	b.reopens = 0
-	b.enter((&era{state: BreakerClosed, began: now()}).counting(newWindow(b.config.Load().Window)), why)
+	b.enter((&era{state: BreakerClosed, began: now()}).counting(b.config.Load().outcomes()), why)
 }

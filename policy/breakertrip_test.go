@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,4 +40,24 @@ func TestTripAndCloseLeaveAForcedBreakerAlone(t *testing.T) {
 	b.Force(true, "maintenance")
 	b.Close("its health check passed")
 	wantState(t, b, BreakerOpen)
+}
+
+func TestIsolatedBreakerSaysSo(t *testing.T) {
+	b := mustBreaker(t, BreakerConfig{})
+	b.Isolate("maintenance")
+	_, err := b.Allow()
+	if rejected, ok := errors.AsType[*Rejected](err); !ok || !errors.Is(err, ErrIsolated) || !errors.Is(err, ErrOpen) || rejected.RetryAfter != 0 {
+		t.Errorf("rejected with %v", err)
+	}
+	if s := b.Status(); s.State != BreakerOpen || !s.Forced || !s.Isolated || s.Why != "maintenance" || b.Ready() {
+		t.Errorf("%+v", s)
+	}
+	b.Force(true, "by hand")
+	if _, err := b.Allow(); errors.Is(err, ErrIsolated) || !errors.Is(err, ErrOpen) {
+		t.Errorf("forced open, it rejects with %v", err)
+	}
+	b.Isolate("maintenance")
+	b.Auto()
+	tell(t, b, Success)
+	wantState(t, b, BreakerClosed)
 }

@@ -13,7 +13,7 @@ type HedgeConfig struct {
 	Delay time.Duration `yaml:"delay"`
 	// Quantile, such as 95%, makes the hedge measure its delay: the time within
 	// which this share of the last calls were done, but at least a millisecond.
-	// Until 100 calls are known, it is Delay. Default 0: always Delay.
+	// Until 100 calls are known, it is Delay. Default 0%: always Delay.
 	Quantile Ratio `yaml:"quantile"`
 	// Max is how many more tries a call may have, each a Delay after the one
 	// before. Default 1; negative: none.
