@@ -146,7 +146,7 @@ func (d *daemon) openAdmin() error {
 	}
 	l, err := net.Listen("tcp", string(c.Address))
 	if err != nil {
-		return fmt.Errorf("admin: %w; choose another admin.address, or off", err)
+		return fmt.Errorf("admin.address: %w; off switches it off", gateway.ListenError(string(c.Address), err))
 	}
 	d.admin, d.token = l, string(c.Token)
 	return nil

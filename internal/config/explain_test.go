@@ -117,5 +117,5 @@ func spells(word string, v any) bool {
 		d, err := time.ParseDuration(word)
 		return err == nil && d == want
 	}
-	return fmt.Sprint(v) == word
+	return fmt.Sprint(v) == word || word == "0" && reflect.ValueOf(v).IsZero()
 }

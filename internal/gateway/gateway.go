@@ -164,7 +164,6 @@ func (g *Gateway) swapListeners(c *Config, fresh map[string]*listener) {
 	for address, l := range fresh {
 		g.listeners[address] = l
 		g.serving.Go(l.serve)
-		g.log.Info("listening", "address", l.tcp.Addr().String())
 		g.observer.Event(Event{Time: time.Now(), Kind: EventListen, To: l.tcp.Addr().String()})
 	}
 }

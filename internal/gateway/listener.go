@@ -26,7 +26,7 @@ type listener struct {
 func newListener(g *Gateway, address string, c ListenerConfig) (*listener, error) {
 	tcp, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, listenError(address, err)
+		return nil, ListenError(address, err)
 	}
 	l := &listener{gateway: g, address: address, tcp: tcp.(*net.TCPListener), sessions: map[*session]struct{}{}}
 	l.room = sync.NewCond(&l.mu)
@@ -34,8 +34,8 @@ func newListener(g *Gateway, address string, c ListenerConfig) (*listener, error
 	return l, nil
 }
 
-// listenError says why an address cannot be listened on, and what to do.
-func listenError(address string, err error) error {
+// ListenError says why an address cannot be listened on, and what to do.
+func ListenError(address string, err error) error {
 	_, port, _ := net.SplitHostPort(address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):

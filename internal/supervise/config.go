@@ -42,6 +42,7 @@ type Config struct {
 
 	// Readiness decides whether a replica is among the endpoints. Default: where a port is declared, ready once the
 	// first port accepts a connection, tried every 50 ms or sooner, and not asked again; else ready when started.
+	// A process of an afloat.yaml always has a port to be waited for.
 	Readiness *ProbeConfig `yaml:"readiness,omitempty"`
 
 	// Liveness restarts a replica when it fails. Default: none.

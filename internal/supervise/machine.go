@@ -166,6 +166,9 @@ func (m *machine) unhealthy(in input) {
 
 func (m *machine) exited(in input) {
 	m.process, m.lastExit = processEnding, in.why
+	if m.phase == PhaseStopping && m.again {
+		m.lastExit = m.why + "; " + in.why // the exit alone would not say why it is restarted
+	}
 	m.do(effect{kind: doEndProbes})
 	m.tell(EventExited, in.why)
 	m.pid = 0
