@@ -110,6 +110,9 @@ func (l *RateLimit) takeFirst(t time.Duration, n int, ahead time.Duration) (slot
 // wait is how long n calls would have to wait behind those that wait now. It
 // is at least a moment when there are any.
 func (l *RateLimit) wait(t time.Duration, n int) time.Duration {
+	if n > l.config.Load().burst() {
+		return never
+	}
 	waiting := int(l.waiting.Load())
 	wait := (*l.limiter.Load()).wait(t, n+waiting)
 	if waiting > 0 {
@@ -123,6 +126,10 @@ func (l *RateLimit) reject(t, after time.Duration) error {
 		c := l.config.Load()
 		return fmt.Sprintf("%v in %v are allowed", c.Requests, c.Per)
 	})
+	return limited(after)
+}
+
+func limited(after time.Duration) error {
 	if after == never {
 		after = 0
 	}

@@ -1,0 +1,77 @@
+package policy
+
+import (
+	"context"
+	"time"
+)
+
+// WhenKeysFull is what becomes of the calls of further keys once as many keys
+// as may be known have calls to make up for.
+type WhenKeysFull string
+
+const (
+	// ShareWhenFull has all further keys share one limit, of the size of one
+	// key's: callers who make up ever new keys gain little, and a few who come
+	// at a bad moment are served. It is the default.
+	ShareWhenFull WhenKeysFull = "share"
+	// RejectWhenFull refuses the calls of further keys.
+	RejectWhenFull WhenKeysFull = "reject"
+	// AdmitWhenFull admits the calls of further keys without a limit.
+	AdmitWhenFull WhenKeysFull = "admit"
+)
+
+// Enum lists what a configuration file may say.
+func (WhenKeysFull) Enum() []string { return []string{"share", "reject", "admit"} }
+
+// KeyedRateLimitConfig configures a [KeyedRateLimit]. Zero fields take the
+// default beside them; Requests has none.
+type KeyedRateLimitConfig struct {
+	// Name is what events call the limit.
+	Name string `yaml:"-"`
+	// Requests is how many calls of one key may begin within Per. Required.
+	Requests float64 `yaml:"requests"`
+	// Per is the time that Requests is for. Default 1s.
+	Per time.Duration `yaml:"per"`
+	// Burst is how many calls of one key may begin at once after a calm.
+	// Default: Requests, at least 1.
+	Burst int `yaml:"burst"`
+	// KeysMax is how many keys may be known at once. Default 100000.
+	KeysMax int `yaml:"keysMax"`
+	// WhenFull is what becomes of the calls of further keys: share, reject or
+	// admit. Default share.
+	WhenFull WhenKeysFull `yaml:"whenFull"`
+	// Key finds the key of a call in its context, for Do. Nil: all calls have
+	// the empty key.
+	Key func(context.Context) string `yaml:"-"`
+	// Observer is told, at most once a second, that calls are refused.
+	Observer Observer `yaml:"-"`
+}
+
+// keysMax bounds the memory of one limit to some GB.
+const keysMax = 100_000_000
+
+// Validate returns a [FieldError] for each field that cannot be used, joined.
+func (c KeyedRateLimitConfig) Validate() error {
+	var p problems
+	p.unless(c.KeysMax >= 0 && c.KeysMax <= keysMax, "keysMax", "want 0 to %d, got %d", keysMax, c.KeysMax)
+	p.unless(oneOf(c.WhenFull, WhenKeysFull("").Enum()), "whenFull", "want share, reject or admit, got %q", c.WhenFull)
+	if err := c.one().Validate(); err != nil {
+		p = append(p, err.(interface{ Unwrap() []error }).Unwrap()...)
+	}
+	return p.join()
+}
+
+// WithDefaults returns the Config with every zero field that has a default set
+// to it.
+func (c KeyedRateLimitConfig) WithDefaults() KeyedRateLimitConfig {
+	one := c.one().WithDefaults()
+	c.Per, c.Burst = one.Per, one.Burst
+	setDefault(&c.KeysMax, 100_000)
+	setDefault(&c.WhenFull, ShareWhenFull)
+	return c
+}
+
+// one is a limit like that of one key.
+func (c KeyedRateLimitConfig) one() RateLimitConfig {
+	return RateLimitConfig{Requests: c.Requests, Per: c.Per, Burst: c.Burst}
+}
