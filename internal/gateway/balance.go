@@ -29,26 +29,13 @@ func (s *service) choose(tried []*endpoint) (c choice, reason Reason, retryAfter
 		if e == nil {
 			break
 		}
-		permit, err := e.breaker.Allow()
-		if err == nil {
-			return choice{e, permit}, "", 0
+		if c, ok := e.take(); ok {
+			return c, "", 0
 		}
 		refused = append(slices.Clip(refused), e)
 	}
-	for _, e := range tried {
-		if e.usable() {
-			if permit, err := e.breaker.Allow(); err == nil {
-				return choice{e, permit}, "", 0
-			}
-		}
-	}
-	start := rand.IntN(len(all))
-	for i := range all {
-		if e := all[(start+i)%len(all)]; e.down.Load() && !slices.Contains(tried, e) {
-			if permit, err := e.breaker.Allow(); err == nil {
-				return choice{e, permit}, "", 0
-			}
-		}
+	if c, ok := lastResort(all, tried); ok {
+		return c, "", 0
 	}
 	for _, e := range all {
 		if after := e.breaker.Status().RetryAfter; after > 0 && (retryAfter == 0 || after < retryAfter) {
@@ -56,6 +43,45 @@ func (s *service) choose(tried []*endpoint) (c choice, reason Reason, retryAfter
 		}
 	}
 	return choice{}, ReasonBreakerOpen, retryAfter
+}
+
+// take asks for the permission to try the endpoint.
+func (e *endpoint) take() (c choice, ok bool) {
+	permit, err := e.breaker.Allow()
+	if err != nil {
+		return choice{}, false
+	}
+	e.inFlight.Add(1)
+	if e.draining.Load() { // removed just now: who drains it may not have counted this try
+		e.inFlight.Add(-1)
+		permit.Done(policy.Ignored)
+		return choice{}, false
+	}
+	return choice{e, permit}, true
+}
+
+// lastResort takes, when no untried endpoint is usable, one that was tried; or
+// one that is down, rather one that was not tried.
+func lastResort(all, tried []*endpoint) (c choice, ok bool) {
+	for _, e := range tried {
+		if e.usable() {
+			if c, ok := e.take(); ok {
+				return c, true
+			}
+		}
+	}
+	start := rand.IntN(len(all))
+	for _, again := range [...]bool{false, true} {
+		for i := range all {
+			e := all[(start+i)%len(all)]
+			if e.down.Load() && slices.Contains(tried, e) == again {
+				if c, ok := e.take(); ok {
+					return c, true
+				}
+			}
+		}
+	}
+	return choice{}, false
 }
 
 // candidate is the endpoint that the balance prefers among the usable ones

@@ -96,9 +96,12 @@ func (b *requestBody) release() {
 // replayable reports whether the request can be sent to another endpoint.
 func (b *requestBody) replayable() bool { return !b.streamed }
 
+// streams reports whether the body is sent while it comes.
+func (b *requestBody) streams() bool { return !b.framing.None() && b.kept == nil }
+
 // send writes the body after the head that is in u's buffer, and flushes.
 func (b *requestBody) send(u *upstream) error {
-	if b.framing.None() || b.kept != nil {
+	if !b.streams() {
 		u.WriteBody(b.kept, b.framing)
 		err := u.Flush()
 		u.Release() // the answer may take long
@@ -169,6 +172,7 @@ func (b *requestBody) interrupt() {
 		_ = b.exchange.session.timed.SetReadDeadline(time.Unix(1, 0))
 		select {
 		case <-b.ended:
+			b.exchange.session.timed.readSet = time.Time{} // it is not what it was thought to be
 			return
 		case <-tick.C:
 		}

@@ -31,7 +31,7 @@ type endpoint struct {
 	lastError atomic.Pointer[string]
 
 	down     atomic.Bool
-	hangs    atomic.Bool // found silent while others answer; cleared by an answer
+	hung     atomic.Int64 // when it was last found to hang, in nanoseconds of clock
 	draining atomic.Bool
 	gone     chan struct{} // closed when the endpoint is removed
 	ask      chan struct{} // wakes the health check of an endpoint in doubt
@@ -86,6 +86,14 @@ func (e *endpoint) owing() time.Duration {
 	return min(e.silent(), time.Since(clock)-time.Duration(e.waitingSince.Load()))
 }
 
+// hangsSince reports whether the endpoint was found to hang after start, when a
+// try began, and has answered nobody since. A later try, as a probe of its
+// breaker, is to show whether it still does.
+func (e *endpoint) hangsSince(start time.Time) bool {
+	found := e.hung.Load()
+	return found > int64(start.Sub(clock)) && e.answered.Load() < found
+}
+
 // latencyDecay is the weight of the newest sample of the moving mean.
 const latencyDecay = 0.1
 
@@ -129,9 +137,6 @@ func (e *endpoint) overdue(waited time.Duration) time.Duration {
 
 func (e *endpoint) noteAnswer(now time.Time, took time.Duration) {
 	e.answered.Store(int64(now.Sub(clock)))
-	if e.hangs.Load() {
-		e.hangs.Store(false)
-	}
 	mean := math.Float64frombits(e.latency.Load())
 	if mean == 0 {
 		mean = took.Seconds()

@@ -24,7 +24,9 @@ type exchange struct {
 	tried    []*endpoint
 	triedMem [4]*endpoint
 
+	asked    choice        // of the present try
 	upstream *upstream     // of the present try
+	began    time.Time     // when the present try did, or the end of what it streamed
 	late     time.Duration // of the present try's time, what its endpoint has counted
 	response http1.Response
 	answered bool // a response has begun to go to the client
@@ -49,6 +51,7 @@ func (x *exchange) begin(start time.Time) {
 // run serves the request and reports whether the connection can serve another.
 func (x *exchange) run(start time.Time) (keep bool) {
 	x.begin(start)
+	defer x.end()
 	if !x.request.Framing.None() {
 		x.request.Upgrade = nil // nobody may switch protocols in the middle of a body
 	}
@@ -69,7 +72,6 @@ func (x *exchange) run(start time.Time) (keep bool) {
 	if keep, done := x.injectFault(); done {
 		return keep
 	}
-	defer x.body.release()
 	if status, reason, why := x.body.collect(); status != 0 {
 		return x.refuse(status, reason, why)
 	}
@@ -77,6 +79,15 @@ func (x *exchange) run(start time.Time) (keep bool) {
 		x.deadline = time.Now().Add(x.to.timeout)
 	}
 	return x.limited()
+}
+
+// end gives back what the exchange still holds.
+func (x *exchange) end() {
+	if x.asked.endpoint != nil { // it panics
+		x.endTry(policy.Failure)
+		x.drop()
+	}
+	x.body.release()
 }
 
 // injectFault delays or aborts the request where the route says so.
@@ -108,6 +119,9 @@ func (x *exchange) limited() (keep bool) {
 	class := policy.Failure // of a panic
 	defer func() { permit.Done(class) }()
 	keep, class = x.try(&permit)
+	if x.body.streamed && class == policy.Success {
+		class = policy.Shed // gives the place back and teaches nothing: the client decided how long it took
+	}
 	return keep
 }
 
@@ -117,14 +131,14 @@ func (x *exchange) try(limit *policy.AdaptivePermit) (keep bool, class policy.Cl
 	for {
 		o := x.attempt(limit)
 		if !o.repeatable(x) {
-			return x.finish(o)
+			return x.finish(&o)
 		}
 		left := x.left()
 		wait, again, _ := tries.Again(o.class, o.retryAfter, left)
 		if !again {
-			return x.finish(o)
+			return x.finish(&o)
 		}
-		o.end(x, o.class)
+		x.endTry(o.class)
 		x.drop()
 		if tries.Count() == 2 && o.retryAfter == 0 && x.otherUsable() {
 			wait = 0 // another endpoint did not fail: it need not be spared
@@ -154,11 +168,13 @@ func (x *exchange) otherUsable() bool {
 }
 
 // finish gives the client what the last try brought.
-func (x *exchange) finish(o outcome) (keep bool, class policy.Class) {
+func (x *exchange) finish(o *outcome) (keep bool, class policy.Class) {
 	switch {
 	case o.status == 101:
+		x.endProbe(o.class)
 		keep, class = x.tunnel()
 	case o.status != 0 && (o.class == policy.Success || x.route.fallback == nil):
+		x.endProbe(o.class)
 		keep, class = x.relay(o)
 	case o.reason == ReasonClientGone:
 		keep, class = x.clientGone(), policy.Ignored
@@ -167,7 +183,7 @@ func (x *exchange) finish(o outcome) (keep bool, class policy.Class) {
 		class = o.class
 		keep = x.reject(o.answer(), o.reason, o.words(), o.err)
 	}
-	o.end(x, class)
+	x.endTry(class)
 	return keep, class
 }
 

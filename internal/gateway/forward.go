@@ -1,11 +1,18 @@
 package gateway
 
 import (
+	"time"
+
 	"github.com/afloat-dev/afloat/internal/gateway/http1"
 )
 
-// send writes the request to an endpoint.
-func (x *exchange) send(u *upstream) error {
+// send writes the request to an endpoint, which must read it within the time
+// given, or a streamed body for as long as that moves at all.
+func (x *exchange) send(u *upstream, within time.Duration) error {
+	u.timed.writeStall = x.to.service.config.Load().StallTimeout
+	if !x.body.streams() {
+		u.timed.writeStall = min(u.timed.writeStall, within)
+	}
 	r := &x.request
 	u.WriteRequestLine(r.Method, x.target())
 	if r.Host != nil {

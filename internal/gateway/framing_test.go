@@ -120,7 +120,7 @@ func TestBodyLimit(t *testing.T) {
 	_, url := start(t, c)
 	long := strings.Repeat("x", 101)
 	for name, request := range map[string]string{
-		"announced": fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s", len(long), long),
+		"announced": fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(long), long),
 		"chunked":   fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(long), long),
 	} {
 		if answer := raw(t, url, request); !strings.HasPrefix(answer, "HTTP/1.1 413 ") {

@@ -51,6 +51,9 @@ func ListenError(address string, err error) error {
 func (l *listener) set(c ListenerConfig) {
 	c = c.WithDefaults()
 	l.config.Store(&c)
+	l.mu.Lock()
+	l.room.Broadcast() // there may be more of it
+	l.mu.Unlock()
 }
 
 // serve accepts connections until the listener is closed.
@@ -101,7 +104,9 @@ func (l *listener) count() int {
 func (l *listener) drain() {
 	l.ending.Store(true)
 	_ = l.tcp.Close()
+	l.mu.Lock()
 	l.room.Broadcast()
+	l.mu.Unlock()
 	end := time.Now().Add(l.config.Load().DrainTimeout)
 	for l.count() > 0 && time.Now().Before(end) {
 		l.each((*session).closeIdle)

@@ -80,7 +80,9 @@ func (s *service) compare(histories map[*endpoint]*history, c OutlierConfig) {
 		}
 		s.event(EventEjected, v.endpoint, "up", "ejected", v.why)
 		v.endpoint.breaker.Trip(v.why)
-		v.endpoint.hangs.Store(v.hangs)
+		if v.hangs {
+			v.endpoint.hung.Store(int64(time.Since(clock)))
+		}
 	}
 }
 

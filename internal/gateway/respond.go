@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/afloat-dev/afloat/internal/gateway/http1"
@@ -14,20 +15,22 @@ import (
 
 // relay passes the endpoint's response on. The class is the outcome's, unless
 // the response broke off later.
-func (x *exchange) relay(o outcome) (keep bool, class policy.Class) {
+func (x *exchange) relay(o *outcome) (keep bool, class policy.Class) {
 	u := x.upstream
+	x.session.joined.Store(u)
 	u.timed.readBy, u.timed.readStall = time.Time{}, x.to.service.config.Load().StallTimeout
 	f, keep := x.writeResponseHead(x.mayKeep() && !x.body.sending())
-	n, err := u.Body().Relay(x.session.conn, f)
+	n, err := x.relayBody(u, f)
+	x.session.joined.Store(nil)
 	x.record.Status, x.record.ResponseBytes = o.status, n
 	class = o.class
-	if _, clientFailed := errors.AsType[*http1.WriteError](err); clientFailed {
+	if _, clientFailed := errors.AsType[*http1.WriteError](err); clientFailed || errors.Is(err, errClientGone) {
 		class, x.record.Reason = policy.Ignored, ReasonClientGone
 	} else if err != nil {
 		class, x.record.Reason = policy.Failure, ReasonBrokenOff
 	}
 	keep = x.body.settle(u) && err == nil && keep
-	if err == nil && x.response.KeepAlive && !x.response.Framing.UntilClose && x.body.err == nil {
+	if err == nil && x.response.KeepAlive && x.body.err == nil && !x.session.closed.Load() {
 		u.pool.put(u)
 		x.upstream = nil
 	}
@@ -39,6 +42,28 @@ func (x *exchange) relay(o outcome) (keep bool, class policy.Class) {
 	return keep, class
 }
 
+// relayBody copies the response's body. A stream of events may be silent for as
+// long as it likes, while its client is there.
+func (x *exchange) relayBody(u *upstream, f http1.Framing) (n int64, err error) {
+	for {
+		passed, err := u.Body().Relay(x.session.conn, f)
+		n += passed
+		if !expired(err) || !x.isEventStream(f) {
+			return n, err
+		}
+		if x.session.closed.Load() || x.session.conn.Gone() {
+			return n, errClientGone
+		}
+	}
+}
+
+// isEventStream reports whether the response is one of server-sent events.
+func (x *exchange) isEventStream(f http1.Framing) bool {
+	const name = "text/event-stream"
+	kind := x.response.Get("Content-Type")
+	return (f.Chunked || f.UntilClose) && len(kind) >= len(name) && strings.EqualFold(string(kind[:len(name)]), name)
+}
+
 // mayKeep reports whether the client's connection may serve another request.
 func (x *exchange) mayKeep() bool {
 	return x.request.KeepAlive && !x.session.listener.ending.Load() && !x.session.closed.Load()
@@ -47,7 +72,7 @@ func (x *exchange) mayKeep() bool {
 // reject answers a request that a policy refused, or that no endpoint
 // answered, with the route's fallback where there is one.
 func (x *exchange) reject(status int, reason Reason, why string, err error) (keep bool) {
-	if f := x.route.fallback; f != nil && reason != ReasonBadRequest && reason != ReasonTooLarge {
+	if f := x.route.fallback; f != nil && status >= 500 { // the rest tells the client what to do better
 		x.record.Reason = ReasonFallback
 		return x.answer(cmp.Or(f.Status, 200), cmp.Or(f.ContentType, "text/plain; charset=utf-8"), f.Body, 0)
 	}
@@ -126,8 +151,8 @@ func (x *exchange) tunnel() (keep bool, class policy.Class) {
 	c.EndHead()
 	x.answered = true
 	x.record.Status = 101
-	s.tunnelled.Store(u)
-	defer s.tunnelled.Store(nil)
+	s.joined.Store(u)
+	defer s.joined.Store(nil)
 	if c.Flush() == nil {
 		x.record.RequestBytes, x.record.ResponseBytes = s.join(u)
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,10 +21,11 @@ type session struct {
 	address  string // the client's address without its port
 	exchange exchange
 
-	idle   atomic.Bool // waiting for a request's first byte
+	mu     sync.Mutex
+	idle   bool // waiting for a request's first byte; guarded
 	closed atomic.Bool
-	// tunnelled is the connection to an endpoint that this one was joined to.
-	tunnelled atomic.Pointer[upstream]
+	// joined is the connection to an endpoint whose bytes are passed on.
+	joined atomic.Pointer[upstream]
 }
 
 func newSession(l *listener, tcp *net.TCPConn) *session {
@@ -43,6 +46,7 @@ func newSession(l *listener, tcp *net.TCPConn) *session {
 func (s *session) serve() {
 	defer s.listener.remove(s)
 	defer s.conn.Close()
+	defer s.survive()
 	c := s.listener.config.Load()
 	wait := c.HeaderTimeout // for the first request; later ones may take their time
 	for s.await(wait) {
@@ -64,15 +68,32 @@ func (s *session) serve() {
 	}
 }
 
+// survive keeps a defect in one request's handling from ending all others.
+func (s *session) survive() {
+	if cause := recover(); cause != nil {
+		s.listener.gateway.log.Error("a request's handling failed; its connection is closed", "panic", cause, "stack", string(debug.Stack()))
+	}
+}
+
 // await waits for the first byte of a request.
 func (s *session) await(wait time.Duration) bool {
-	s.idle.Store(true)
-	defer s.idle.Store(false)
+	s.setIdle(true)
 	if s.listener.ending.Load() && s.conn.Buffered() == 0 || s.closed.Load() {
 		return false
 	}
 	s.timed.nudgeRead(wait)
-	return s.conn.Await() == nil
+	err := s.conn.Await()
+	s.setIdle(false)
+	if s.listener.ending.Load() {
+		s.timed.readSet = time.Time{} // closeIdle may have moved it; a request that came before is served
+	}
+	return err == nil
+}
+
+func (s *session) setIdle(idle bool) {
+	s.mu.Lock()
+	s.idle = idle
+	s.mu.Unlock()
 }
 
 // refuse answers a request that could not be read.
@@ -114,7 +135,9 @@ func (s *session) linger() {
 
 // closeIdle ends the session if it waits for a request.
 func (s *session) closeIdle() {
-	if s.idle.Load() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.idle {
 		_ = s.timed.SetReadDeadline(time.Unix(1, 0))
 	}
 }
@@ -123,7 +146,7 @@ func (s *session) closeIdle() {
 func (s *session) cut() {
 	s.closed.Store(true)
 	_ = s.timed.Close()
-	if u := s.tunnelled.Load(); u != nil {
+	if u := s.joined.Load(); u != nil {
 		_ = u.Close()
 	}
 }

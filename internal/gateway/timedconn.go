@@ -21,7 +21,10 @@ type timedConn struct {
 	readSet, writeSet     time.Time // the deadlines in force
 }
 
-var _ http1.Transparent = (*timedConn)(nil)
+var (
+	_ http1.Transparent  = (*timedConn)(nil)
+	_ http1.VectorWriter = (*timedConn)(nil)
+)
 
 // Transparent says that bytes pass unchanged.
 func (c *timedConn) Transparent() {}
@@ -41,11 +44,21 @@ func (c *timedConn) Read(p []byte) (int, error) {
 
 // Write writes within the limit.
 func (c *timedConn) Write(p []byte) (int, error) {
+	c.nudgeWrite()
+	return c.TCPConn.Write(p)
+}
+
+// WriteVector writes all pieces within the limit.
+func (c *timedConn) WriteVector(pieces *net.Buffers) (int64, error) {
+	c.nudgeWrite()
+	return pieces.WriteTo(c.TCPConn)
+}
+
+func (c *timedConn) nudgeWrite() {
 	if want := time.Now().Add(c.writeStall); c.writeStall > 0 && far(c.writeSet, want, c.writeStall) {
 		c.writeSet = want
 		_ = c.SetWriteDeadline(want) // fails only on a closed connection: so will Write
 	}
-	return c.TCPConn.Write(p)
 }
 
 // nudgeRead moves the read deadline to about d from now.

@@ -18,6 +18,7 @@ const (
 // follows it is dropped, and Flush returns it.
 type writer struct {
 	to    net.Conn
+	many  VectorWriter // to, if it is one
 	out   *block
 	n     int // bytes of out in use
 	chunk int // where the open chunk's line begins in out; -1 if none is open
@@ -27,7 +28,17 @@ type writer struct {
 	vector  net.Buffers
 }
 
-func (w *writer) init(to net.Conn) { w.to, w.chunk = to, -1 }
+// A VectorWriter is a net.Conn that writes several pieces in one system call. One
+// that embeds a *net.TCPConn must be it to have a say in that: net.Buffers finds
+// the socket's own way and goes past its Write.
+type VectorWriter interface {
+	WriteVector(*net.Buffers) (int64, error)
+}
+
+func (w *writer) init(to net.Conn) {
+	w.to, w.chunk = to, -1
+	w.many, _ = to.(VectorWriter)
+}
 
 // AppendString adds bytes to the message.
 func (w *writer) AppendString(s string) {
@@ -118,7 +129,11 @@ func (w *writer) send(p []byte) {
 		w.vectors = [2][]byte{w.out.bytes[:w.n], p}
 		w.vector = w.vectors[:2]
 	}
-	_, w.err = w.vector.WriteTo(w.to)
+	if w.many != nil {
+		_, w.err = w.many.WriteVector(&w.vector)
+	} else {
+		_, w.err = w.vector.WriteTo(w.to)
+	}
 	w.vectors = [2][]byte{}
 	w.n = 0
 }
