@@ -2,6 +2,8 @@ package policy
 
 import (
 	"context"
+	"fmt"
+	"reflect"
 	"slices"
 	"sync"
 )
@@ -162,6 +164,9 @@ func (f *function[T]) invoke(ctx context.Context) (any, error) {
 func (f *function[T]) open() *Ending { return nil }
 
 func valueOf[T any](r Result) (T, error) {
-	v, _ := r.Value.(T) // a rejected call has no value: T's zero
+	v, ok := r.Value.(T) // a rejected call has no value: T's zero
+	if !ok && r.Value != nil && r.Err == nil {
+		return v, fmt.Errorf("policy: a stand-in or shared answer is a %T, and the caller wants a %v", r.Value, reflect.TypeFor[T]())
+	}
 	return v, r.Err
 }

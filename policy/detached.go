@@ -9,9 +9,9 @@ import (
 	"sync/atomic"
 )
 
-// Panic is what a function panicked with on a goroutine that a [Timeout] or a
-// [Hedge] started for it. The policy panics with it again, on the goroutine of
-// its caller.
+// Panic is what a function panicked with on a goroutine that a [Timeout], a
+// [Hedge] or a [Singleflight] started for it. The policy panics with it again,
+// on the goroutine of its caller, or of each of its callers.
 type Panic struct {
 	// Value is what the function panicked with.
 	Value any

@@ -62,3 +62,13 @@ func TestFallbackEndsTheOpenCallThatItReplaces(t *testing.T) {
 	wantPlaces(t, b, 0, 0)
 	ending.End(nil)
 }
+
+func TestAnAnswerOfAnotherTypeIsAnError(t *testing.T) {
+	v, err := Do(t.Context(), FallbackValue("seventeen"), failing)
+	if want := "policy: a stand-in or shared answer is a string, and the caller wants a int"; v != 0 || err == nil || err.Error() != want {
+		t.Errorf("got %v, %v", v, err)
+	}
+	if v, err := Do(t.Context(), FallbackValue(nil), func(context.Context) (error, error) { return nil, errBoom }); v != nil || err != nil {
+		t.Errorf("nil: got %v, %v", v, err)
+	}
+}

@@ -1,6 +1,6 @@
 // Package policy holds Afloat's fault-tolerance policies: circuit breaker,
-// retry, timeout, rate limit, bulkhead, adaptive concurrency, hedge, fallback
-// and fault injection.
+// retry, timeout, rate limit, bulkhead, adaptive concurrency, throttle, hedge,
+// cache, singleflight, fallback and fault injection.
 //
 // There are two layers. Below are permits: a [Breaker], a [Bulkhead] or a
 // limiter hands out a permit, and the permit is told once how the work ended.
