@@ -37,8 +37,9 @@ const (
 )
 
 const (
-	// dipDepth is the dip's limit as a share of what the callee works on.
-	dipDepth = 0.75
+	// dipDepth is the dip's limit as a share of what the callee works on, and
+	// dipDeepest as one of the limit: a stale baseline must not close the gate.
+	dipDepth, dipDeepest = 0.75, 0.5
 	// dipEvery is how long a measured baseline is good for.
 	dipEvery = 5 * time.Second
 	// dipSoon is when to measure again after a surprise.
@@ -85,7 +86,7 @@ func (d *dip) waits(s sample, rtt float64) bool {
 
 func (g *gradient) beginDip(t time.Duration) {
 	working := g.limit * min(g.baseline/g.rtt, 1)
-	g.dip = dip{stage: draining, limit: g.bounded(math.Floor(dipDepth * working)), since: t}
+	g.dip = dip{stage: draining, limit: g.bounded(math.Floor(max(dipDepth*working, dipDeepest*g.limit))), since: t}
 }
 
 func (g *gradient) endDip(w *samples, t time.Duration) {
