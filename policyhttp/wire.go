@@ -33,7 +33,11 @@ const (
 
 // attemptOf reads the number of the try; 1 where there is none.
 func attemptOf(header http.Header, name string) int {
-	n, err := strconv.Atoi(first(header, name))
+	text := first(header, name)
+	if !isDigits(text) {
+		return 1
+	}
+	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
 		return 1
 	}
@@ -43,7 +47,11 @@ func attemptOf(header http.Header, name string) int {
 // timeoutOf reads how long the caller will wait. What is no positive number is
 // no deadline.
 func timeoutOf(header http.Header, name string) (left time.Duration, ok bool) {
-	n, err := strconv.ParseInt(first(header, name), 10, 64)
+	text := first(header, name)
+	if !isDigits(text) { // most have none, and an error would be an allocation
+		return 0, false
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 1 {
 		return 0, false
 	}
