@@ -56,6 +56,9 @@ const (
 	// driftRate is how fast the baseline follows calls that take longer
 	// although the limit is not to blame.
 	driftRate = 0.1
+	// sinkRate is how fast the baseline follows calls that take less: one lucky
+	// window must not make a slow callee of a fast one.
+	sinkRate = 0.5
 	// varianceRate is how fast the smoothed variance follows a window's.
 	varianceRate = 0.1
 )
@@ -123,7 +126,7 @@ func (g *gradient) adjust(w *samples, t time.Duration) {
 			g.dip.next = min(g.dip.next, t+dipSoon) // the callee itself has changed
 			g.variance = w.variance()
 		}
-		g.baseline = mean + 2*doubt
+		g.baseline += (mean + 2*doubt - g.baseline) * sinkRate
 	case !used, g.limit <= g.least:
 		g.baseline += (mean - g.baseline) * driftRate // not our doing
 		g.dip.next = t + dipEvery
