@@ -67,7 +67,8 @@ func NewAdaptive(c AdaptiveConfig) (*Adaptive, error) {
 }
 
 // Set changes the configuration and keeps what has been learned, within the
-// new Min and Max. Initial, Name and Observer stay as they were.
+// new Min and Max; another Algorithm or LatencyMax begins with the limit as it
+// is. Initial, Name and Observer stay as they were.
 func (a *Adaptive) Set(c AdaptiveConfig) error {
 	if err := c.Validate(); err != nil {
 		return err
@@ -75,8 +76,11 @@ func (a *Adaptive) Set(c AdaptiveConfig) error {
 	c = c.WithDefaults()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.estimator == nil {
-		a.estimator = newGradient(c.Initial)
+	switch old := a.config.Load(); {
+	case old == nil:
+		a.estimator = c.estimator(c.Initial)
+	case old.Algorithm != c.Algorithm || old.LatencyMax != c.LatencyMax:
+		a.estimator = c.estimator(a.estimator.estimate().limit)
 	}
 	a.config.Store(&c)
 	a.estimator.bound(c.Min, c.Max)

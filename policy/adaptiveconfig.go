@@ -9,6 +9,12 @@ type AdaptiveConfig struct {
 	Name string `yaml:"-"`
 	// Disabled admits every call and learns nothing.
 	Disabled bool `yaml:"disabled"`
+	// Algorithm is how the limit is learned: gradient, vegas or aimd. Default
+	// gradient.
+	Algorithm AdaptiveAlgorithm `yaml:"algorithm"`
+	// LatencyMax is from when on aimd takes calls for congested; the others
+	// measure what is usual. Default 1s.
+	LatencyMax time.Duration `yaml:"latencyMax"`
 	// Min is the least that the limit may become. Default 4.
 	Min int `yaml:"min"`
 	// Max is the most that it may become. Default 1000.
@@ -38,6 +44,8 @@ type AdaptiveConfig struct {
 func (c AdaptiveConfig) Validate() error {
 	var p problems
 	d := c.WithDefaults()
+	p.unless(oneOf(c.Algorithm, AdaptiveAlgorithm("").Enum()), "algorithm", "want gradient, vegas or aimd, got %q", c.Algorithm)
+	p.unless(usableDuration(c.LatencyMax), "latencyMax", "want 0 to %v, got %v", durationMax, c.LatencyMax)
 	p.unless(c.Min >= 0 && c.Min <= placesMax, "min", "want 1 to %d, got %d", placesMax, c.Min)
 	p.unless(c.Max == 0 || d.Max >= d.Min, "max", "want at least min (%d), got %d", d.Min, c.Max)
 	p.unless(d.Max <= placesMax, "max", "want at most %d, got %d", placesMax, c.Max)
@@ -51,6 +59,8 @@ func (c AdaptiveConfig) Validate() error {
 // WithDefaults returns the Config with every zero field that has a default set
 // to it.
 func (c AdaptiveConfig) WithDefaults() AdaptiveConfig {
+	setDefault(&c.Algorithm, AdaptiveGradient)
+	setDefault(&c.LatencyMax, time.Second)
 	setDefault(&c.Min, 4)
 	setDefault(&c.Max, max(1000, c.Min))
 	setDefault(&c.Initial, min(max(20, c.Min), c.Max))

@@ -28,6 +28,7 @@ type gradient struct {
 	why           string
 	steady        bool // has met congestion: it no longer grows in leaps
 	seen          int  // calls that have told how long calls take
+	vegas         bool // follows Vegas's rule instead
 
 	window samples
 	dip    dip
@@ -153,8 +154,11 @@ func (g *gradient) tolerable() float64 {
 
 // follow moves the limit to where the round-trip time says it should be.
 func (g *gradient) follow(rtt, peak float64) {
-	slope := min(max(g.tolerable()/max(rtt, 1), shrinkMost), 1)
-	next, room := g.limit*slope+math.Sqrt(g.limit), roomMost*peak
+	slope, next := g.gradient(rtt)
+	if g.vegas {
+		slope, next = g.queueing(rtt)
+	}
+	room := roomMost * peak
 	if slope < 1 {
 		g.steady = true
 	} else if !g.steady {
@@ -168,6 +172,13 @@ func (g *gradient) follow(rtt, peak float64) {
 		g.why = "calls have become slow, so it shrinks"
 	}
 	g.limit = next
+}
+
+// gradient is how much less the callee can serve than now, and the limit that
+// follows.
+func (g *gradient) gradient(rtt float64) (slope, limit float64) {
+	slope = min(max(g.tolerable()/max(rtt, 1), shrinkMost), 1)
+	return slope, g.limit*slope + math.Sqrt(g.limit)
 }
 
 // doubt is the standard error of a window's mean. A few calls seldom show how
