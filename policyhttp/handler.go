@@ -14,9 +14,9 @@ import (
 // them.
 type HandlerConfig struct {
 	// Policies guard the handler; the first is outermost. The usual order is
-	// RateLimit, Breaker, Bulkhead or Adaptive, Timeout. A Retry or a Hedge
-	// cannot be among them: what a handler has written cannot be unwritten.
-	// Default: none.
+	// RateLimit, Breaker, Bulkhead or Adaptive, Timeout. Those that repeat
+	// calls or replace results, as a Retry or a Cache does, cannot be among
+	// them: a handler's result is what it has written. Default: none.
 	Policies []policy.Policy
 	// Classify says what the status that the handler answered with means.
 	// Default [ClassifyStatus].
@@ -48,9 +48,9 @@ func (c HandlerConfig) Validate() error {
 		switch p.(type) {
 		case *policy.Pipeline:
 			problems = append(problems, listThem(i, "so that its limits can be told to clients"))
-		case *policy.Retry, *policy.Hedge:
+		case *policy.Retry, *policy.Hedge, *policy.Fallback, *policy.Cache, *policy.Singleflight:
 			problems = append(problems, &policy.FieldError{Field: fmt.Sprintf("policies[%d]", i),
-				Problem: "repeats calls, and what a handler has written cannot be unwritten: put it in the client's Transport"})
+				Problem: "repeats calls or replaces results, and a handler's result is what it has written: put it in a Transport, or within the handler"})
 		}
 	}
 	return errors.Join(problems...)
@@ -76,7 +76,7 @@ type Handler struct {
 	config   HandlerConfig
 	next     http.Handler
 	pipeline *policy.Pipeline
-	limits   []*policy.RateLimit
+	limits   []limit
 }
 
 // NewHandler returns a Handler around next, or the problems of its Config.
@@ -86,8 +86,8 @@ func NewHandler(next http.Handler, c HandlerConfig) (*Handler, error) {
 	}
 	h := &Handler{config: c.WithDefaults(), next: next}
 	for _, p := range c.Policies {
-		if limit, ok := p.(*policy.RateLimit); ok {
-			h.limits = append(h.limits, limit)
+		if l, ok := p.(limit); ok {
+			h.limits = append(h.limits, l)
 		}
 	}
 	h.pipeline = policy.Chain(c.Policies...).Classified(h.classify)
@@ -113,13 +113,16 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.config.Advertise {
 		advertise(w.Header(), h.limits)
 	}
-	_, err := policy.Do(ctx, h.pipeline, x.serve)
+	served, err := policy.Do(ctx, h.pipeline, x.serve)
 	aborted := x.takeBack()
 	switch {
 	case aborted:
 		panic(http.ErrAbortHandler)
-	case err != nil && !x.response.begun():
+	case x.response.begun():
+	case err != nil:
 		h.refuse(w, r, err)
+	case served != x: // else net/http would say 200 for a handler that did not run
+		h.refuse(w, r, errNoResponse)
 	}
 }
 

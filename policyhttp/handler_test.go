@@ -267,6 +267,17 @@ func TestRefusalsSayWhenToComeBack(t *testing.T) {
 	}
 }
 
+func TestPolicyThatDoesNotRunTheHandlerIsNoSuccess(t *testing.T) {
+	h := mustHandler(t, nil, HandlerConfig{Policies: []policy.Policy{policyFunc(func(context.Context, policy.Next) policy.Result {
+		return policy.Result{}
+	})}})
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	if w.Code != 503 {
+		t.Errorf("got %d", w.Code)
+	}
+}
+
 func TestRefuseWritesItsOwnAnswer(t *testing.T) {
 	var got error
 	h := mustHandler(t, nil, HandlerConfig{
@@ -300,11 +311,11 @@ func TestAdvertiseTellsWhatIsLeft(t *testing.T) {
 func TestHandlerConfigNamesEveryProblem(t *testing.T) {
 	hedge := must(policy.NewHedge(policy.HedgeConfig{}))
 	err := HandlerConfig{
-		Policies:      []policy.Policy{policy.Chain(), breaker(1), patient(), hedge},
+		Policies:      []policy.Policy{policy.Chain(), breaker(1), patient(), hedge, policy.FallbackValue(1)},
 		AttemptHeader: "ä",
 		TimeoutHeader: "a b",
 	}.Validate()
-	for _, field := range []string{"policies[0]", "policies[2]", "policies[3]", "attemptHeader", "timeoutHeader"} {
+	for _, field := range []string{"policies[0]", "policies[2]", "policies[3]", "policies[4]", "attemptHeader", "timeoutHeader"} {
 		if err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("%s is missing in %v", field, err)
 		}

@@ -50,20 +50,26 @@ func writeProblem(w http.ResponseWriter, _ *http.Request, status int, _ error) {
 	_, _ = fmt.Fprintf(w, `{"type":%q,"title":%q,"status":%d}`+"\n", kind, http.StatusText(status), status) // the client may have gone
 }
 
+// limit is a policy that can say how much it has left: a [policy.RateLimit], or
+// a [policy.Limit] of one key.
+type limit interface {
+	Status() policy.RateLimitStatus
+}
+
 // advertise sets the fields RateLimit-Policy and RateLimit of
 // draft-ietf-httpapi-ratelimit-headers-11: the limits, and what is left of
 // them. The older X-RateLimit fields, whose meaning differs from server to
 // server, are not sent.
-func advertise(header http.Header, limits []*policy.RateLimit) {
+func advertise(header http.Header, limits []limit) {
 	if len(limits) == 0 {
 		return
 	}
 	var policies, services []byte
-	for i, limit := range limits {
+	for i, l := range limits {
 		if i > 0 {
 			policies, services = append(policies, ", "...), append(services, ", "...)
 		}
-		s := limit.Status()
+		s := l.Status()
 		window := wholeSeconds(s.Per)
 		quota := math.Floor(s.Requests * float64(window) / s.Per.Seconds())
 		left := min(math.Floor(s.Left), quota)
