@@ -56,12 +56,10 @@ func (x *exchange) run(start time.Time) (keep bool) {
 		x.request.Upgrade = nil // nobody may switch protocols in the middle of a body
 	}
 	x.host = hostOnly(x.request.Host, x.scratch[:])
-	x.route = x.session.listener.gateway.table.Load().find(&x.request, x.host)
-	if x.route == nil {
+	if !x.findRoute() {
 		return x.refuse(404, ReasonNoRoute, "no route matches the request")
 	}
 	x.route.counts.requests.Add(1)
-	x.to = x.route.pick()
 	x.record.Route, x.record.Service = x.route.name, x.to.service.name
 	if limit := x.route.limit; limit != nil {
 		if err := limit.Allow(); err != nil {
@@ -81,6 +79,21 @@ func (x *exchange) run(start time.Time) (keep bool) {
 	return x.limited()
 }
 
+// findRoute finds the request's route, and a service that stays until the
+// exchange ends.
+func (x *exchange) findRoute() bool {
+	for {
+		x.route = x.session.listener.gateway.table.Load().find(&x.request, x.host)
+		if x.route == nil {
+			return false
+		}
+		if to := x.route.pick(); to.service.enter() {
+			x.to = to
+			return true
+		} // else a new table took the place of that one just now
+	}
+}
+
 // end gives back what the exchange still holds.
 func (x *exchange) end() {
 	if x.asked.endpoint != nil { // it panics
@@ -88,6 +101,9 @@ func (x *exchange) end() {
 		x.drop()
 	}
 	x.body.release()
+	if x.to != nil {
+		x.to.service.leave()
+	}
 }
 
 // injectFault delays or aborts the request where the route says so.

@@ -43,6 +43,7 @@ type Gateway struct {
 	mu        sync.Mutex // guards what Apply changes
 	listeners map[string]*listener
 	supplied  map[string][]string // endpoints set from outside, by service
+	leaving   map[*service]bool   // removed ones with requests still under way
 	stopped   bool
 	serving   sync.WaitGroup
 }
@@ -54,6 +55,7 @@ func New(o Options) *Gateway {
 		observer:  o.Observer,
 		listeners: map[string]*listener{},
 		supplied:  map[string][]string{},
+		leaving:   map[*service]bool{},
 	}
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
@@ -89,12 +91,21 @@ func (g *Gateway) Apply(c *Config) error {
 	g.swapListeners(c, fresh)
 	for name, s := range old.services {
 		if _, ok := c.Services[name]; !ok {
-			go s.close() // waits for its checks to end
+			g.leaving[s] = true
+			g.serving.Go(func() { g.release(s) })
 		}
 	}
 	g.observer.Event(Event{Time: time.Now(), Kind: EventApplied,
 		Why: fmt.Sprintf("%d routes, %d services", len(c.Routes), len(c.Services))})
 	return nil
+}
+
+// release ends a service that was removed.
+func (g *Gateway) release(s *service) {
+	s.close()
+	g.mu.Lock()
+	delete(g.leaving, s)
+	g.mu.Unlock()
 }
 
 // listen opens the listeners that the configuration adds.
@@ -183,16 +194,29 @@ func (g *Gateway) SetEndpoints(service string, addresses []string) {
 // Drain waits until no request is under way at an address that SetEndpoints or
 // a configuration has taken from the service, or until ctx ends.
 func (g *Gateway) Drain(ctx context.Context, service, address string) {
-	s := g.table.Load().services[service]
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for s != nil && s.busy(address) {
+	for g.busy(service, address) {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
 	}
+}
+
+func (g *Gateway) busy(service, address string) bool {
+	if s := g.table.Load().services[service]; s != nil && s.busy(address) {
+		return true
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for s := range g.leaving {
+		if s.name == service {
+			return true // its requests may still go to any of its endpoints
+		}
+	}
+	return false
 }
 
 // Serve serves until ctx ends, then lets requests under way end within each

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -21,6 +22,10 @@ type service struct {
 
 	retry       *policy.Retry
 	concurrency *policy.Adaptive // used unless the config disables it
+
+	// users is how many requests are under way, and below zero once the service
+	// has ended.
+	users atomic.Int64
 
 	endpoints atomic.Pointer[[]*endpoint] // replaced, never changed
 	turn      atomic.Uint64               // of round robin
@@ -68,7 +73,10 @@ func (s *service) setEndpoints(addresses []string) {
 	defer s.mu.Unlock()
 	old := *s.endpoints.Load()
 	next := make([]*endpoint, 0, len(addresses))
-	for _, address := range addresses {
+	for i, address := range addresses {
+		if slices.Index(addresses, address) != i {
+			continue // supplied, and configured as well
+		}
 		i := slices.IndexFunc(old, func(e *endpoint) bool { return e.address == address })
 		if i >= 0 {
 			next = append(next, old[i])
@@ -90,8 +98,26 @@ func (s *service) setEndpoints(addresses []string) {
 	}
 }
 
-// close ends the service once no configuration names it.
+// enter counts a request in, unless the service has ended.
+func (s *service) enter() bool {
+	if s.users.Add(1) > 0 {
+		return true
+	}
+	s.users.Add(-1)
+	return false
+}
+
+// leave counts a request out.
+func (s *service) leave() { s.users.Add(-1) }
+
+// close ends the service, which no configuration names any more, after the
+// requests that it has.
 func (s *service) close() {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !s.users.CompareAndSwap(0, math.MinInt64/2) {
+		<-tick.C
+	}
 	s.stop()
 	s.setEndpoints(nil)
 	s.running.Wait()
