@@ -38,6 +38,8 @@ func BenchmarkBulkhead(b *testing.B)           { race(b, bulkheads(b)) }
 func BenchmarkBulkheadFull(b *testing.B)       { race(b, bulkheadsFull(b)) }
 func BenchmarkRateLimit(b *testing.B)          { race(b, rateLimits(b)) }
 func BenchmarkRateLimitReached(b *testing.B)   { race(b, rateLimitsReached(b)) }
+func BenchmarkKeyed10k(b *testing.B)           { race(b, keyed(10_000)(b)) }
+func BenchmarkKeyed1M(b *testing.B)            { race(b, keyed(1_000_000)(b)) }
 func BenchmarkChain2(b *testing.B)             { race(b, chainOfTwo(b)) }
 func BenchmarkChain3(b *testing.B)             { race(b, chainOfThree(b)) }
 func BenchmarkChain4(b *testing.B)             { race(b, chainOfFour(b)) }
@@ -58,6 +60,7 @@ func TestArmsDoTheirWork(t *testing.T) {
 		{"BulkheadFull", bulkheadsFull, false},
 		{"RateLimit", rateLimits, true},
 		{"RateLimitReached", rateLimitsReached, false},
+		{"Keyed10k", keyed(10_000), true},
 		{"Chain2", chainOfTwo, true},
 		{"Chain3", chainOfThree, true},
 		{"Chain4", chainOfFour, true},
