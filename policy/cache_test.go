@@ -313,7 +313,7 @@ func TestCacheHoldsItsBounds(t *testing.T) {
 }
 
 func TestCacheEstimatesBytes(t *testing.T) {
-	type pair struct{ a, b int64 }
+	type pair [2]int64
 	for _, test := range []struct {
 		value any
 		want  int64

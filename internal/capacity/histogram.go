@@ -61,12 +61,6 @@ func (h *histogram) quantile(q float64) time.Duration {
 	return h.max
 }
 
-func (h *histogram) clone() histogram {
-	c := *h
-	c.cells = slices.Clone(h.cells)
-	return c
-}
-
 func (h *histogram) add(bucket uint16, n uint32) {
 	h.count += uint64(n)
 	i, found := slices.BinarySearchFunc(h.cells, bucket, func(c cell, b uint16) int {

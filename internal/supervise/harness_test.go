@@ -27,7 +27,6 @@ type harness struct {
 	mu        sync.Mutex
 	events    []Event
 	endpoints map[string][]Endpoint
-	drained   []string
 	output    bytes.Buffer
 }
 

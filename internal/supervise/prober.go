@@ -50,7 +50,7 @@ func (p prober) serve(ctx context.Context) {
 		}
 		wait := p.config.Period - time.Since(began)
 		if p.eager = p.eager && err != nil; p.eager {
-			wait = max(eagerMin, min(delay, counted.Add(p.config.Period).Sub(time.Now())))
+			wait = max(eagerMin, min(delay, time.Until(counted.Add(p.config.Period))))
 			delay = min(2*delay, eagerMax)
 		}
 		if !pause(ctx, wait) {

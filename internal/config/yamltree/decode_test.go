@@ -30,6 +30,7 @@ type serviceFile struct {
 	Linger  time.Duration `yaml:"linger" min:"-1s"`
 	Backup  *bool         `yaml:"backup"`
 	Nested  [][]int32     `yaml:"nested"`
+	//lint:ignore U1000 that it is passed over is what is tested
 	private int
 }
 
