@@ -244,30 +244,65 @@ func TestKeyedRateLimitSetKeepsTheShareThatIsUsed(t *testing.T) {
 	})
 }
 
-func TestKeyedRateLimitGivesItsMemoryBack(t *testing.T) {
+func TestKeyedRateLimitGivesBackNoMoreThanItHas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		k := newKeyed(t, KeyedRateLimitConfig{Requests: 10, KeysMax: 200_000})
-		perKey := func() float64 {
-			places := 0
-			for i := range k.shards {
-				places += len(k.shards[i].places)
-			}
-			return float64(places*16) / float64(k.Keys())
+		c := KeyedRateLimitConfig{Requests: 10, Per: time.Hour}
+		k := newKeyed(t, c)
+		left := func() float64 { return k.Status("ann").Left }
+		ann := k.Of("ann")
+
+		all, _ := ann.take(now(), 10)
+		time.Sleep(time.Hour) // all is refilled, and used up again
+		admittedOf(k, "ann", 10)
+		ann.release(all)
+		if left() != 0 {
+			t.Errorf("refilled: %v are left, want 0", left())
 		}
-		for i := range 200_000 {
+
+		time.Sleep(time.Hour)
+		all, _ = ann.take(now(), 10)
+		c.Per = time.Minute
+		if err := k.Set(c); err != nil {
+			t.Fatal(err)
+		}
+		ann.release(all)
+		if left() > 0 {
+			t.Errorf("after Set: %v are left, want 0", left())
+		}
+
+		time.Sleep(time.Hour)
+		all, _ = ann.take(now(), 10)
+		ann.release(all)
+		if left() != 10 {
+			t.Errorf("at once: %v are left, want 10", left())
+		}
+	})
+}
+
+func TestKeyedRateLimitFitsItsMemoryToItsKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKeyed(t, KeyedRateLimitConfig{Requests: 10, KeysMax: 1_000_000})
+		memory := func() (bytes int) {
+			for i := range k.shards {
+				bytes += len(k.shards[i].places) * 16
+			}
+			return bytes
+		}
+		for i := range 100_000 {
 			_ = k.Allow(strconv.Itoa(i))
 		}
-		if k.Keys() < 190_000 || perKey() > 36.5 {
-			t.Errorf("%d keys of %.1f bytes, want at most 36", k.Keys(), perKey())
+		flood := memory()
+		if each := float64(flood) / float64(k.Keys()); k.Keys() != 100_000 || each < 24 || each > 37 {
+			t.Errorf("%d keys of %.1f bytes, want 24 to 36", k.Keys(), each)
 		}
-		for round := range 10 {
+		for round := range 60 {
 			time.Sleep(time.Minute)
 			for i := range 2000 {
 				_ = k.Allow(fmt.Sprint(round, i))
 			}
 		}
-		if k.Keys() > 200_000 {
-			t.Errorf("%d keys are known", k.Keys())
+		if calm := memory(); calm > flood/3 {
+			t.Errorf("%d bytes are kept of %d", calm, flood)
 		}
 	})
 }

@@ -293,6 +293,29 @@ func TestWindowCounterForgetsAfterACalmOfAnyLength(t *testing.T) {
 	}
 }
 
+// TestWindowCounterDecidesByItsFormula compares it with the exact fractions,
+// where a nanosecond is a good part of the window.
+func TestWindowCounterDecidesByItsFormula(t *testing.T) {
+	const width = 10
+	for limit := int64(1); limit <= 7; limit++ {
+		for before := range limit + 1 {
+			for elapsed := range int64(width) {
+				for booked := range limit + 1 {
+					for n := int64(1); n <= limit; n++ {
+						w := &windowCounter{width: width, limit: limit, smooth: true}
+						w.latest.Store(1000)
+						w.word.Store(windowTally{window: 1000, before: before, booked: booked}.pack())
+						_, wait := w.take(time.Duration(1000*width+elapsed), int(n), 0)
+						if fits := before*(width-elapsed)+(booked+n)*width <= limit*width; fits != (wait == 0) {
+							t.Fatalf("limit %d, %d before, %d now, %d/10 passed: %d more wait %d ns", limit, before, booked, elapsed, n, wait)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestFixedWindowBeginsWithTheFullMinute(t *testing.T) {
 	c := RateLimitConfig{Requests: 5, Per: time.Minute, Algorithm: FixedWindow}.WithDefaults()
 	lim := newLimiter(&c)

@@ -22,6 +22,7 @@ type RateLimit struct {
 	config  atomic.Pointer[RateLimitConfig]
 	limiter atomic.Pointer[limiter]
 	set     sync.Mutex // lets one Set run at a time
+	scale   scale
 	refused refusals
 
 	waiting atomic.Int64
@@ -33,6 +34,7 @@ func NewRateLimit(c RateLimitConfig) (*RateLimit, error) {
 	l := &RateLimit{turn: make(chan struct{}, 1)}
 	l.refused.policy, l.refused.name = "ratelimit", c.Name
 	l.refused.events.observer = c.Observer
+	l.scale.of, l.scale.share = c.Scale, 1
 	if err := l.Set(c); err != nil {
 		return nil, err
 	}
@@ -42,7 +44,7 @@ func NewRateLimit(c RateLimitConfig) (*RateLimit, error) {
 // Set changes the configuration and keeps the state: what a bucket held, or
 // what a window counted. Another Algorithm begins anew, except that the two
 // buckets take each other's state, and so do a fixed window and a sliding
-// window's counter. Name and Observer stay as they were.
+// window's counter. Name, Scale and Observer stay as they were.
 //
 // For all algorithms but [SlidingWindow], which copies its log, Set is cheap
 // enough to follow a load many times a second; where nothing changes it does
@@ -51,23 +53,25 @@ func (l *RateLimit) Set(c RateLimitConfig) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	c = c.WithDefaults()
 	l.set.Lock()
 	defer l.set.Unlock()
-	old := l.config.Load()
-	if old != nil && old.sameShape(&c) {
-		l.config.Store(&c)
-		return nil
-	}
-	var next limiter
-	if old != nil {
-		next = (*l.limiter.Load()).reshape(now(), &c)
-	} else {
-		next = newLimiter(&c)
-	}
-	l.config.Store(&c)
-	l.limiter.Store(&next)
+	l.scale.whole = c.WithDefaults()
+	l.apply(l.scale.config())
 	return nil
+}
+
+// apply moves the state to a limiter of the Config. The caller holds set.
+func (l *RateLimit) apply(c RateLimitConfig) {
+	old := l.config.Load()
+	l.config.Store(&c)
+	switch {
+	case old == nil:
+		next := newLimiter(&c)
+		l.limiter.Store(&next)
+	case !old.sameShape(&c):
+		next := (*l.limiter.Load()).reshape(now(), &c)
+		l.limiter.Store(&next)
+	}
 }
 
 // Allow admits one call or returns a [Rejected] for [ErrLimited].
@@ -98,6 +102,9 @@ func (l *RateLimit) take(t time.Duration, n int, ahead time.Duration) (slot, *li
 
 // takeFirst is the limiter's take, wherever Set has moved it.
 func (l *RateLimit) takeFirst(t time.Duration, n int, ahead time.Duration) (slot, *limiter, time.Duration) {
+	if l.scale.of != nil {
+		l.follow(t)
+	}
 	for {
 		lim := l.limiter.Load()
 		if s, wait := (*lim).take(t, n, ahead); wait != moved {

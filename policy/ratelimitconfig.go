@@ -62,6 +62,10 @@ type RateLimitConfig struct {
 	// WaitMax is how long they wait, and how far ahead calls are reserved; a
 	// call that would have to wait longer is refused at once. Default 1s.
 	WaitMax time.Duration `yaml:"waitMax"`
+	// Scale is how much of Requests and Burst is allowed at the moment, such as
+	// what the load leaves room for: 1 is all, and less than 1% counts as that.
+	// It is asked at most ten times a second, by a call that comes. Nil: all.
+	Scale func() float64 `yaml:"-"`
 	// Observer is told, at most once a second, that calls are refused.
 	Observer Observer `yaml:"-"`
 }
