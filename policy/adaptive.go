@@ -14,8 +14,9 @@ import (
 var ErrOverloaded = errors.New("callee is overloaded")
 
 // Adaptive bounds how many calls run at once by a limit that it learns from
-// how long they take, and sheds what is too much: first whoever has waited
-// longest or could not be answered before its deadline.
+// how long they take, and sheds what is too much: first what has the lowest
+// [Priority], then whoever has waited longest or could not be answered before
+// its deadline.
 //
 // Learning is the affair of an estimator, and enforcing that of a gate.
 type Adaptive struct {
@@ -104,29 +105,34 @@ func (a *Adaptive) Acquire(ctx context.Context) (AdaptivePermit, error) {
 	if a.gate.enter() {
 		return AdaptivePermit{adaptive: a, start: now()}, nil
 	}
-	return a.acquireInLine(ctx, timeLeft(ctx))
+	return a.acquireInLine(ctx, PriorityOf(ctx), timeLeft(ctx))
 }
 
 // AcquireWithin is Acquire for a call whose deadline is not the context's:
 // left is the time until then, and zero means none. A call that has to wait is
 // turned away before its start once it could no longer be served in time.
 func (a *Adaptive) AcquireWithin(ctx context.Context, left time.Duration) (AdaptivePermit, error) {
+	return a.AcquireAs(ctx, PriorityOf(ctx), left)
+}
+
+// AcquireAs is AcquireWithin for a call whose priority is not the context's.
+func (a *Adaptive) AcquireAs(ctx context.Context, p Priority, left time.Duration) (AdaptivePermit, error) {
 	if c := a.config.Load(); c.Disabled {
 		return AdaptivePermit{}, nil
 	}
 	if a.gate.enter() {
 		return AdaptivePermit{adaptive: a, start: now()}, nil
 	}
-	return a.acquireInLine(ctx, left)
+	return a.acquireInLine(ctx, p, left)
 }
 
-func (a *Adaptive) acquireInLine(ctx context.Context, left time.Duration) (AdaptivePermit, error) {
+func (a *Adaptive) acquireInLine(ctx context.Context, p Priority, left time.Duration) (AdaptivePermit, error) {
 	if err := ctx.Err(); err != nil {
 		return AdaptivePermit{}, err
 	}
 	c, t := a.config.Load(), now()
 	w, patience := newWaiter(), c.WaitMax
-	w.since = t
+	w.since, w.rank = t, p.rank()
 	if left > 0 {
 		left -= time.Duration(a.service.Load())
 		w.until, patience = t+left, min(patience, left)

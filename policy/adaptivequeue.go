@@ -12,6 +12,11 @@ import (
 // served. One that has not is a standing queue, in which the oldest calls are
 // those whose callers are most likely to have given up. The newest is then
 // served first, and whoever has waited for WaitTarget is turned away.
+//
+// Before all that comes the priority: whoever has the highest goes first, the
+// standing queue is of those who have the lowest, and where the line is full,
+// the oldest of them makes room for one that has at least the same. No place
+// stays empty for a priority that does not come.
 type freshest struct {
 	config  *atomic.Pointer[AdaptiveConfig]
 	dropped time.Duration
@@ -20,21 +25,29 @@ type freshest struct {
 func (f *freshest) next(l *line) *waiter { return f.pick(l, f.overloaded(l, now())) }
 
 func (f *freshest) pick(l *line, overloaded bool) *waiter {
+	queue := &l.ranks[l.first()]
 	if overloaded {
-		return l.newest
+		return queue.newest
 	}
-	return l.oldest
+	return queue.oldest
 }
 
-func (f *freshest) late(l *line, full bool) *waiter {
+func (f *freshest) late(l *line, joining *waiter) *waiter {
 	t, c := now(), f.config.Load()
-	overloaded, patience := f.overloaded(l, t), c.WaitMax
-	if overloaded {
-		patience = c.WaitTarget
+	overloaded, lowest := f.overloaded(l, t), l.last()
+	for rank := lowest; rank >= 0; rank-- {
+		patience := c.WaitMax
+		if overloaded && rank == lowest {
+			patience = c.WaitTarget // the standing queue is of these
+		}
+		if w := l.ranks[rank].oldest; w != nil && t-w.since >= patience {
+			f.dropped = t
+			return w
+		}
 	}
-	if t-l.oldest.since >= patience || full && overloaded {
+	if joining != nil && (lowest > joining.rank || overloaded && lowest == joining.rank) {
 		f.dropped = t
-		return l.oldest
+		return l.ranks[lowest].oldest
 	}
 	if w := f.pick(l, overloaded); w.until > 0 && t >= w.until {
 		return w // it could not be served before its deadline

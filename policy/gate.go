@@ -30,9 +30,9 @@ const oneWaiting = 1 << 32
 type order interface {
 	// next returns the waiter to let in; the line is not empty.
 	next(*line) *waiter
-	// late returns a waiter to turn away, or nil. Full tells that another
-	// call wants to join a line that has no room for it.
-	late(l *line, full bool) *waiter
+	// late returns a waiter to turn away, or nil. Joining is another call that
+	// wants to join a line that has no room for it; nil for none.
+	late(l *line, joining *waiter) *waiter
 }
 
 // enter takes a place if there is one and nobody waits for it.
@@ -80,7 +80,7 @@ func (g *gate) join(w *waiter, lineMax int) (entered, joined bool) {
 	defer g.mu.Unlock()
 	g.admit() // those in the line come first
 	if g.line.length > 0 && g.line.length >= lineMax {
-		if late := g.order.late(&g.line, true); late != nil {
+		if late := g.order.late(&g.line, w); late != nil {
 			g.turnAway(late)
 		}
 	}
@@ -129,7 +129,7 @@ func (g *gate) wait(ctx context.Context, w *waiter, patience time.Duration) (ent
 // for. The caller holds mu.
 func (g *gate) admit() {
 	for g.line.length > 0 {
-		if w := g.order.late(&g.line, false); w != nil {
+		if w := g.order.late(&g.line, nil); w != nil {
 			g.turnAway(w)
 			continue
 		}
@@ -165,5 +165,5 @@ func (g *gate) turnAway(w *waiter) {
 // inTurn is the order of arrival, with unlimited patience.
 type inTurn struct{}
 
-func (inTurn) next(l *line) *waiter     { return l.oldest }
-func (inTurn) late(*line, bool) *waiter { return nil }
+func (inTurn) next(l *line) *waiter        { return l.ranks[0].oldest }
+func (inTurn) late(*line, *waiter) *waiter { return nil }
