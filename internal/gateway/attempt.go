@@ -25,6 +25,7 @@ func (x *exchange) attempt(limit *policy.AdaptivePermit) outcome {
 	x.began, x.late = start, 0
 	o := x.ask(e, start)
 	now := time.Now()
+	o.slow = e.tooSlow(now.Sub(x.began))
 	if o.status != 0 || o.class != policy.Shed { // else it was not asked
 		e.tried(o.class, now, now.Sub(x.began), x.late, o.err)
 	}
@@ -71,11 +72,17 @@ func (x *exchange) ask(e *endpoint, start time.Time) outcome {
 }
 
 // endProbe ends what the try proves to a half-open breaker as soon as its
-// response has begun: a stream may take longer than a probe, and for ever.
-func (x *exchange) endProbe(class policy.Class) {
-	if e := x.asked.endpoint; e.breaker.Status().State == policy.BreakerHalfOpen {
-		x.asked.permit.Done(class)
+// response has begun: a stream may take longer than a probe, and for ever. An
+// endpoint that was ejected because it was slow is not let back in while it is.
+func (x *exchange) endProbe(o *outcome) {
+	if x.asked.endpoint.breaker.Status().State != policy.BreakerHalfOpen {
+		return
 	}
+	class := o.class
+	if o.slow && x.asked.endpoint.slowly.Load() {
+		class = policy.Failure
+	}
+	x.asked.permit.Done(class)
 }
 
 // endTry tells the breaker of the endpoint asked last how the call went, once

@@ -32,6 +32,7 @@ type endpoint struct {
 
 	down     atomic.Bool
 	hung     atomic.Int64 // when it was last found to hang, in nanoseconds of clock
+	slowly   atomic.Bool  // ejected because it was slow, and not let back in yet
 	draining atomic.Bool
 	gone     chan struct{} // closed when the endpoint is removed
 	ask      chan struct{} // wakes the health check of an endpoint in doubt
@@ -106,7 +107,7 @@ func (e *endpoint) tried(class policy.Class, now time.Time, took, late time.Dura
 	e.counts.nanoseconds.Add(uint64(took - late))
 	if late == 0 {
 		e.counts.tries.Add(1)
-		if limit := e.service.slowLimit.Load(); limit > 0 && int64(took) > limit {
+		if e.tooSlow(took) {
 			e.counts.slow.Add(1)
 		}
 	}
@@ -126,13 +127,20 @@ func (e *endpoint) tried(class policy.Class, now time.Time, took, late time.Dura
 // that has become slow is found out before it has answered. It returns how
 // much of the try's time it has counted.
 func (e *endpoint) overdue(waited time.Duration) time.Duration {
-	if limit := e.service.slowLimit.Load(); limit == 0 || int64(waited) <= limit {
+	if !e.tooSlow(waited) {
 		return 0
 	}
 	e.counts.tries.Add(1)
 	e.counts.slow.Add(1)
 	e.counts.nanoseconds.Add(uint64(waited))
 	return waited
+}
+
+// tooSlow reports whether a try takes much longer than those at the service's
+// endpoints do.
+func (e *endpoint) tooSlow(took time.Duration) bool {
+	limit := e.service.slowLimit.Load()
+	return limit > 0 && int64(took) > limit
 }
 
 func (e *endpoint) noteAnswer(now time.Time, took time.Duration) {
@@ -176,6 +184,7 @@ func (e *endpoint) breakerChanged(ev policy.Event) {
 	e.setState(ev.Why)
 	if ev.To == policy.BreakerClosed.String() {
 		e.setState("")
+		e.slowly.Store(false)
 	}
 	e.service.event(EventBreaker, e, ev.From, ev.To, ev.Why)
 }

@@ -187,10 +187,10 @@ func (x *exchange) otherUsable() bool {
 func (x *exchange) finish(o *outcome) (keep bool, class policy.Class) {
 	switch {
 	case o.status == 101:
-		x.endProbe(o.class)
+		x.endProbe(o)
 		keep, class = x.tunnel()
 	case o.status != 0 && (o.class == policy.Success || x.route.fallback == nil):
-		x.endProbe(o.class)
+		x.endProbe(o)
 		keep, class = x.relay(o)
 	case o.reason == ReasonClientGone:
 		keep, class = x.clientGone(), policy.Ignored

@@ -18,6 +18,7 @@ type outcome struct {
 	err        error
 	retryAfter time.Duration
 	sent       bool // the request may have reached the endpoint
+	slow       bool // much slower than the other endpoints are
 }
 
 // unreachable is the outcome of a try for which no connection could be made

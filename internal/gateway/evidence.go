@@ -1,0 +1,122 @@
+package gateway
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// slowLimit is the time from which on a response is slow: some way above the
+// median of the endpoints' means. Without any it is 0: none.
+func slowLimit(samples []sample, c OutlierConfig) time.Duration {
+	var means []time.Duration
+	for _, s := range samples {
+		if s.enough {
+			means = append(means, s.mean)
+		}
+	}
+	if len(means) == 0 {
+		return 0
+	}
+	slices.Sort(means)
+	median := means[(len(means)-1)/2] // the lower one of two
+	return max(time.Duration(c.LatencyFactor*float64(median)), median+c.LatencyMin)
+}
+
+// What it takes to be an outlier.
+const (
+	// worse is how many times worse than the others.
+	worse = 3
+	// fewest is how many of anything bad: one or two are chance.
+	fewest = 3
+	// chance is how likely so many bad results may be with the others' rate. An
+	// endpoint is judged some hundred thousand times a day.
+	chance = 1e-5
+)
+
+// outliers are the samples that are much worse than the rest, with the reason.
+// Compared with the rest they must be three times worse, so that a fault that
+// all share ejects nobody, and worse than chance makes one of many now and then.
+func outliers(samples []sample, c OutlierConfig) []sample {
+	var found []sample
+	for i, s := range samples {
+		o := others(samples, i)
+		if o.tries == 0 {
+			continue
+		}
+		failing, slow := share(s.failures, s.tries), share(s.slow, s.tries)
+		switch {
+		case s.owes(&o):
+			s.mute, s.hangs = true, s.waiting >= fewest
+			s.why = fmt.Sprintf("it has %d requests and has not answered for %v, while the others do", s.waiting, s.owing.Round(time.Millisecond))
+		case s.enough && failing >= float64(c.FailureRate) && failing >= worse*share(o.failures, o.tries) &&
+			unlikely(s.failures, s.tries, o.past.failures, o.past.tries):
+			s.why = fmt.Sprintf("%d of its last %d answers failed, and %.1f%% of the others'", s.failures, s.tries, 100*share(o.failures, o.tries))
+		case s.enough && slow >= 0.5 && slow >= worse*share(o.slow, o.tries) &&
+			unlikely(s.slow, s.tries, o.past.slow, o.past.tries):
+			s.slowly = true
+			s.why = fmt.Sprintf("%d of its last %d answers were much slower than the others': %v in the mean", s.slow, s.tries, s.mean.Round(time.Millisecond))
+		default:
+			continue
+		}
+		found = append(found, s)
+	}
+	return found
+}
+
+// rest is what the other endpoints did.
+type rest struct {
+	tally
+	past   tally
+	silent time.Duration // of the one that answered last
+	held   time.Duration // how long a request was with them, by Little's law
+}
+
+func others(samples []sample, but int) rest {
+	o := rest{silent: math.MaxInt64 / worse}
+	var holding time.Duration
+	for i, s := range samples {
+		if i == but {
+			continue
+		}
+		o.add(s.tally)
+		if s.past.tries > s.tries {
+			o.past.add(s.past)
+		} else {
+			o.past.add(s.tally)
+		}
+		o.silent = min(o.silent, s.silent)
+		holding += time.Duration(s.waiting) * s.span
+	}
+	o.held = holding / time.Duration(max(o.tries, 1))
+	return o
+}
+
+// owes reports whether the endpoint answers nothing although it ought to,
+// while the others do answer. Where requests are long by nature, as in long
+// polling, the others hold as many of them as it does.
+func (s *sample) owes(o *rest) bool {
+	patience := max(hangMin, 8*s.mean, 8*o.held)
+	if s.waiting < fewest {
+		patience *= 4
+	}
+	return s.waiting > 0 && s.owing > patience && s.owing > worse*o.silent && o.silent < hangMin/2
+}
+
+// unlikely reports whether so many bad ones of an endpoint's tries cannot well
+// be chance, at the rate of the others (by Chernoff's bound on a Poisson
+// distribution's tail). One more bad one is counted for the others than they
+// had: nobody is perfect.
+func unlikely(bad, tries, othersBad, others uint64) bool {
+	expected := float64(tries) * float64(othersBad+1) / float64(others+2)
+	n := float64(bad)
+	return bad >= fewest && n > expected && n*math.Log(n/expected)-n+expected > -math.Log(chance)
+}
+
+func share(part, whole uint64) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return float64(part) / float64(whole)
+}
