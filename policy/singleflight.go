@@ -65,8 +65,8 @@ type Singleflight struct {
 // flight is one shared call.
 type flight struct {
 	key    string
+	done   chan struct{} // closed once end is set; nil while only one is aboard who runs it
 	cancel context.CancelFunc
-	done   chan struct{} // closed once end is set
 
 	waiters int // guarded by the policy's mu; 0 is the end of the flight's use
 	end     tryEnd
@@ -141,7 +141,7 @@ func (s *Singleflight) share(ctx context.Context, key string, next Next) Result 
 	if err := ctx.Err(); err != nil {
 		return ended(ctx, err)
 	}
-	f, leads := s.board(key)
+	f, leads := s.board(key, ctx.Done() != nil)
 	if f == nil {
 		s.alone.Add(1)
 		return next.Do(ctx)
@@ -154,7 +154,7 @@ func (s *Singleflight) share(ctx context.Context, key string, next Next) Result 
 	if ctx.Done() == nil { // this caller cannot leave: it may as well run the call
 		f.cancel = func() {}
 		s.fly(ctx, f, next)
-		return s.wait(ctx, f, next)
+		return s.receive(ctx, f, next)
 	}
 	within, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	f.cancel = cancel
@@ -163,9 +163,10 @@ func (s *Singleflight) share(ctx context.Context, key string, next Next) Result 
 }
 
 // board returns the key's flight and counts the caller among those who wait
-// for it. If leads is set, the flight is new and the caller's to run. It
-// returns nil when the call cannot be shared.
-func (s *Singleflight) board(key string) (f *flight, leads bool) {
+// for it. If leads is set, the flight is new and the caller's to run, and waits
+// whether it needs to be told of the end. It returns nil when the call cannot
+// be shared.
+func (s *Singleflight) board(key string, waits bool) (f *flight, leads bool) {
 	if key == "" {
 		return nil, false
 	}
@@ -173,13 +174,19 @@ func (s *Singleflight) board(key string) (f *flight, leads bool) {
 	defer s.mu.Unlock()
 	if f := s.flights[key]; f != nil {
 		f.waiters++
+		if f.done == nil {
+			f.done = make(chan struct{})
+		}
 		return f, false
 	}
 	if s.running >= s.config.Load().FlightsMax {
 		return nil, false
 	}
 	s.running++
-	f = &flight{key: key, done: make(chan struct{}), waiters: 1}
+	f = &flight{key: key, waiters: 1}
+	if waits {
+		f.done = make(chan struct{})
+	}
 	s.flights[key] = f
 	return f, true
 }
@@ -203,9 +210,15 @@ func (s *Singleflight) land(f *flight, end tryEnd) {
 	s.remove(f)
 	f.end, f.landed = end, true
 	unwanted := f.waiters == 0
+	if f.done != nil {
+		close(f.done)
+	}
 	s.mu.Unlock()
-	close(f.done)
-	end.result.AtEnd(func(Class) { f.cancel() })
+	if end.result.Open() {
+		end.result.AtEnd(func(Class) { f.cancel() })
+	} else {
+		f.cancel()
+	}
 	if unwanted {
 		s.stragglers.drop(end)
 	}
@@ -227,6 +240,12 @@ func (s *Singleflight) wait(ctx context.Context, f *flight, next Next) Result {
 		s.leave(f)
 		return ended(ctx, ctx.Err())
 	}
+	return s.receive(ctx, f, next)
+}
+
+// receive returns the result of a flight that has ended, or runs the call once
+// more where only one can use it and another has it.
+func (s *Singleflight) receive(ctx context.Context, f *flight, next Next) Result {
 	f.end.raise()
 	r := f.end.result
 	if shareable(r) {
