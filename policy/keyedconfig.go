@@ -1,9 +1,6 @@
 package policy
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // WhenKeysFull is what becomes of the calls of further keys once as many keys
 // as may be known have calls to make up for.
@@ -40,9 +37,9 @@ type KeyedRateLimitConfig struct {
 	// WhenFull is what becomes of the calls of further keys: share, reject or
 	// admit. Default share.
 	WhenFull WhenKeysFull `yaml:"whenFull"`
-	// Key finds the key of a call in its context, for Do. Nil: all calls have
-	// the empty key.
-	Key func(context.Context) string `yaml:"-"`
+	// Key says whose limit a call is under. Calls of the empty key are under
+	// one together: to leave out the key must not lift the limit. Default [Key].
+	Key KeyFunc `yaml:"-"`
 	// Observer is told, at most once a second, that calls are refused.
 	Observer Observer `yaml:"-"`
 }
@@ -66,6 +63,7 @@ func (c KeyedRateLimitConfig) Validate() error {
 func (c KeyedRateLimitConfig) WithDefaults() KeyedRateLimitConfig {
 	one := c.one().WithDefaults()
 	c.Per, c.Burst = one.Per, one.Burst
+	c.Key = orKey(c.Key)
 	setDefault(&c.KeysMax, 100_000)
 	setDefault(&c.WhenFull, ShareWhenFull)
 	return c

@@ -25,7 +25,7 @@ import (
 type KeyedRateLimit struct {
 	config atomic.Pointer[KeyedRateLimitConfig]
 	shape  atomic.Pointer[bucketShape]
-	key    func(context.Context) string
+	key    KeyFunc
 
 	seed    maphash.Seed
 	shards  []keyShard // a power of two
@@ -46,7 +46,7 @@ func NewKeyedRateLimit(c KeyedRateLimitConfig) (*KeyedRateLimit, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &KeyedRateLimit{key: c.Key, seed: maphash.MakeSeed(), others: others}
+	k := &KeyedRateLimit{key: orKey(c.Key), seed: maphash.MakeSeed(), others: others}
 	k.shards = make([]keyShard, shardsFor(c.WithDefaults().KeysMax))
 	k.refused.policy, k.refused.name = "ratelimit", c.Name
 	k.refused.events.observer = c.Observer
@@ -87,6 +87,9 @@ func (k *KeyedRateLimit) OfBytes(key []byte) Limit {
 	return Limit{keyed: k, hash: k.hash(maphash.Bytes(k.seed, key))}
 }
 
+// OfCall returns the limit of the key that a call's context has.
+func (k *KeyedRateLimit) OfCall(ctx context.Context) Limit { return k.Of(k.key(ctx)) }
+
 // hash keeps 0 for a place without a key.
 func (k *KeyedRateLimit) hash(h uint64) uint64 { return max(h, 1) }
 
@@ -107,14 +110,9 @@ func (k *KeyedRateLimit) Status(key string) RateLimitStatus { return k.Of(key).S
 // is free for another.
 func (k *KeyedRateLimit) Keys() int { return int(k.keys.Load()) }
 
-// Do makes the call if the limit of its key admits it now. The Config's Key
-// finds that key.
+// Do makes the call if the limit of its key admits it now.
 func (k *KeyedRateLimit) Do(ctx context.Context, next Next) Result {
-	var key string
-	if k.key != nil {
-		key = k.key(ctx)
-	}
-	return k.Of(key).Do(ctx, next)
+	return k.OfCall(ctx).Do(ctx, next)
 }
 
 func (k *KeyedRateLimit) joins() bool { return true }

@@ -71,17 +71,28 @@ func TestKeyedRateLimitLimitsEachKeyAlone(t *testing.T) {
 func TestKeyedRateLimitFindsTheKeyOfACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		type userKey struct{}
-		k := newKeyed(t, KeyedRateLimitConfig{Requests: 1, Key: func(ctx context.Context) string { return ctx.Value(userKey{}).(string) }})
-		ok := NextFunc(func(context.Context) Result { return Result{Value: 1} })
-		ann, bob := context.WithValue(t.Context(), userKey{}, "ann"), context.WithValue(t.Context(), userKey{}, "bob")
-		if r := k.Do(ann, ok); r.Value != 1 {
-			t.Errorf("got %+v", r)
-		}
-		if r := k.Do(ann, ok); r.Class != Shed || r.RetryAfter != time.Second {
-			t.Errorf("got %+v", r)
-		}
-		if r := k.Do(bob, ok); r.Value != 1 {
-			t.Errorf("got %+v", r)
+		user := func(ctx context.Context) string { return ctx.Value(userKey{}).(string) }
+		call := NextFunc(func(context.Context) Result { return Result{Value: 1} })
+		for name, test := range map[string]struct {
+			key  KeyFunc
+			with func(key string) context.Context
+		}{
+			"WithKey":   {nil, func(key string) context.Context { return WithKey(t.Context(), key) }},
+			"a KeyFunc": {user, func(key string) context.Context { return context.WithValue(t.Context(), userKey{}, key) }},
+		} {
+			k := newKeyed(t, KeyedRateLimitConfig{Requests: 1, Key: test.key})
+			for _, key := range []string{"ann", "bob", ""} {
+				ctx := test.with(key)
+				if r := k.Do(ctx, call); r.Value != 1 {
+					t.Errorf("%s: %q: got %+v", name, key, r)
+				}
+				if r := k.Do(ctx, call); r.Class != Shed || r.RetryAfter != time.Second {
+					t.Errorf("%s: %q again: got %+v", name, key, r)
+				}
+				if s := k.OfCall(ctx).Status(); s.Left != 0 {
+					t.Errorf("%s: %q: got %+v", name, key, s)
+				}
+			}
 		}
 	})
 }

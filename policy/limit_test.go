@@ -123,3 +123,14 @@ func TestLimitsGiveBackWhatALaterOneRefuses(t *testing.T) {
 		}
 	})
 }
+
+func TestLimitsHaveTheirPlaceInAChain(t *testing.T) {
+	for _, limit := range []Policy{new(RateLimit), new(KeyedRateLimit), Limit{}, Limits{{}}} {
+		if warnings := Check(limit, new(Retry)); len(warnings) != 0 {
+			t.Errorf("%T around a retry: %v", limit, warnings)
+		}
+		if warnings := Check(new(Retry), limit); len(warnings) != 1 {
+			t.Errorf("%T inside a retry: %v", limit, warnings)
+		}
+	}
+}

@@ -103,7 +103,7 @@ func kindOf(p Policy) kind {
 		return cacheKind
 	case *Singleflight:
 		return singleflightKind
-	case *RateLimit:
+	case *RateLimit, *KeyedRateLimit, Limit, Limits:
 		return rateLimitKind
 	case *Retry:
 		return retryKind
