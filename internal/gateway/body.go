@@ -137,6 +137,21 @@ func (b *requestBody) sending() bool {
 	}
 }
 
+// sentSoon reports whether the whole body has been sent, now that its response
+// has begun. An endpoint may answer the last byte before the streaming learns
+// that it wrote it.
+func (b *requestBody) sentSoon() bool {
+	if !b.sending() {
+		return true
+	}
+	select {
+	case <-b.ended:
+		return true
+	case <-time.After(2 * time.Millisecond):
+		return false
+	}
+}
+
 // broken is what kept the client's body from being read to its end, or nil.
 func (b *requestBody) broken() error {
 	if b.ended == nil || b.sending() {

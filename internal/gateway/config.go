@@ -54,9 +54,10 @@ type RouteConfig struct {
 	Match []MatchConfig `yaml:"match"`
 	// To shares the requests among services by weight.
 	To []DestinationConfig `yaml:"to"`
-	// Timeout bounds a request with all its tries, from its last header byte
-	// until the response has begun. Default: the service's; negative: none.
-	Timeout time.Duration `yaml:"timeout" min:"-1s"`
+	// Timeout bounds a request with all its tries, until the response has
+	// begun; the time in which the client sends a body does not count.
+	// Default: the service's; negative: none.
+	Timeout time.Duration `yaml:"timeout"`
 	// TryTimeout bounds one try. Default: the service's.
 	TryTimeout time.Duration `yaml:"tryTimeout"`
 	// Retry says how tries that failed are repeated. Default: the service's.
@@ -138,7 +139,7 @@ type ServiceConfig struct {
 	// but Timeout.
 	TryTimeout time.Duration `yaml:"tryTimeout"`
 	// StallTimeout is how long an endpoint may send or take no byte of a body.
-	// Default 30s.
+	// A stream of server-sent events may be silent for longer. Default 30s.
 	StallTimeout time.Duration `yaml:"stallTimeout"`
 	// ConnectTimeout bounds a connection's making. Default 1s.
 	ConnectTimeout time.Duration `yaml:"connectTimeout"`

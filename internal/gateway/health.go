@@ -30,7 +30,8 @@ func (e *endpoint) watchHealth(ctx context.Context) {
 			return
 		case <-e.gone:
 			return
-		case <-e.ask:
+		case <-e.ask: // it is down: what came before counts no longer
+			verdict = healthVerdict{}
 			continue
 		case <-timer.C:
 		}

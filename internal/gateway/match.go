@@ -34,7 +34,7 @@ type textMatcher struct {
 }
 
 func newMatcher(c MatchConfig) matcher {
-	m := matcher{host: strings.ToLower(c.Host)}
+	m := matcher{host: strings.TrimSuffix(strings.ToLower(c.Host), ".")}
 	if rest, ok := strings.CutPrefix(m.host, "*."); ok {
 		m.host, m.wildcard = "."+rest, true
 	}
@@ -154,12 +154,13 @@ func (m *matcher) matchesQuery(r *http1.Request) bool {
 	return true
 }
 
-// hostOnly is a Host field's name, in lower case and without its port. It is
-// lowered in place only where it must be, into scratch.
+// hostOnly is a Host field's name, in lower case, without its port and the dot
+// of a fully qualified name. It is lowered only where it must be, into scratch.
 func hostOnly(host, scratch []byte) []byte {
 	if i := bytes.LastIndexByte(host, ':'); i >= 0 && bytes.IndexByte(host[i:], ']') < 0 {
 		host = host[:i]
 	}
+	host = bytes.TrimSuffix(host, dot)
 	for i, b := range host {
 		if b >= 'A' && b <= 'Z' {
 			scratch = append(scratch[:0], host...)
@@ -173,6 +174,8 @@ func hostOnly(host, scratch []byte) []byte {
 	}
 	return host
 }
+
+var dot = []byte(".")
 
 // label names a route by what it matches, for one that has no name.
 func (c *RouteConfig) label() string {

@@ -19,7 +19,7 @@ func (x *exchange) relay(o *outcome) (keep bool, class policy.Class) {
 	u := x.upstream
 	x.session.joined.Store(u)
 	u.timed.readBy, u.timed.readStall = time.Time{}, x.to.service.config.Load().StallTimeout
-	f, keep := x.writeResponseHead(x.mayKeep() && !x.body.sending())
+	f, keep := x.writeResponseHead(x.mayKeep() && x.body.sentSoon())
 	n, err := x.relayBody(u, f)
 	x.session.joined.Store(nil)
 	x.record.Status, x.record.ResponseBytes = o.status, n

@@ -75,7 +75,7 @@ func newRoute(c *RouteConfig, name string, old *route, services map[string]*serv
 		r.fault = keep(old, func(o *route) *policy.Fault { return o.fault }, *c.Fault, policy.NewFault)
 	}
 	for i, d := range c.To {
-		r.to = append(r.to, newDestination(c, d, i, old, services[d.Service], observer))
+		r.to = append(r.to, newDestination(c, d, i, name, old, services[d.Service], observer))
 		r.weights += d.Weight
 	}
 	if r.weights == 0 {
@@ -87,7 +87,7 @@ func newRoute(c *RouteConfig, name string, old *route, services map[string]*serv
 	return r
 }
 
-func newDestination(c *RouteConfig, d DestinationConfig, i int, old *route, s *service, observer Observer) destination {
+func newDestination(c *RouteConfig, d DestinationConfig, i int, name string, old *route, s *service, observer Observer) destination {
 	sc := s.config.Load()
 	to := destination{
 		service:    s,
@@ -96,7 +96,7 @@ func newDestination(c *RouteConfig, d DestinationConfig, i int, old *route, s *s
 		tryTimeout: cmp.Or(c.TryTimeout, sc.TryTimeout),
 		retry:      s.retry,
 		retryOn:    newConditions(sc.RetryOn),
-		observer:   observer.Route(cmp.Or(c.Name, c.label()), d.Service),
+		observer:   observer.Route(name, d.Service),
 	}
 	if c.RetryOn != nil {
 		to.retryOn = newConditions(c.RetryOn)

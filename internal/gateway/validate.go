@@ -32,6 +32,8 @@ const (
 	replayBytesMax   = 16 << 20
 	// timeMax bounds every time: a longer one is a mistake.
 	timeMax = 24 * time.Hour
+	// periodMin bounds how often something is done.
+	periodMin = 10 * time.Millisecond
 )
 
 // Validate returns a [ConfigError] for every problem of the Config, joined.
@@ -93,6 +95,13 @@ func flatten(err error) []error {
 func (v *validator) duration(d time.Duration, path ...string) {
 	if d < 0 || d > timeMax {
 		v.add("want a time from 0 to %v, got %v", []any{timeMax, d}, path...)
+	}
+}
+
+// period checks how often something is done, of which zero means the default.
+func (v *validator) period(d, most time.Duration, path ...string) {
+	if d != 0 && (d < periodMin || d > most) {
+		v.add("want %v to %v, got %v", []any{periodMin, most, d}, path...)
 	}
 }
 
@@ -159,7 +168,7 @@ func (v *validator) route(c *Config, r *RouteConfig, path ...string) {
 		v.count(d.Weight, 1_000_000, at("to", strconv.Itoa(i), "weight")...)
 		sum += d.Weight
 	}
-	if r.Timeout < -1 || r.Timeout > timeMax {
+	if r.Timeout > timeMax {
 		v.duration(r.Timeout, at("timeout")...)
 	}
 	v.duration(r.TryTimeout, at("tryTimeout")...)
@@ -272,7 +281,7 @@ func (v *validator) service(s *ServiceConfig, path ...string) {
 
 func (v *validator) outlier(o *OutlierConfig, path ...string) {
 	at := func(field string) []string { return append(slices.Clone(path), field) }
-	v.duration(o.Interval, at("interval")...)
+	v.period(o.Interval, outlierSpan, at("interval")...)
 	v.duration(o.LatencyMin, at("latencyMin")...)
 	if !(o.FailureRate >= 0 && o.FailureRate <= 1) { // NaN is neither
 		v.add("want 0%% to 100%%, got %v", []any{o.FailureRate}, at("failureRate")...)
@@ -294,7 +303,7 @@ func (v *validator) health(h *HealthConfig, path ...string) {
 	if h.Host != "" && strings.ContainsFunc(h.Host, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '/' }) {
 		v.add("want a host such as shop.example.com, got %q", []any{h.Host}, at("host")...)
 	}
-	v.duration(h.Interval, at("interval")...)
+	v.period(h.Interval, timeMax, at("interval")...)
 	v.duration(h.Timeout, at("timeout")...)
 	v.count(h.UnhealthyThreshold, 100, at("unhealthyThreshold")...)
 	v.count(h.HealthyThreshold, 100, at("healthyThreshold")...)
