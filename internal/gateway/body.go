@@ -2,8 +2,8 @@ package gateway
 
 import (
 	"errors"
-	"io"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -77,13 +77,20 @@ func (b *requestBody) read(body *http1.Body, length int) error {
 		return nil
 	}
 	b.pooled = replays.Get().(*[]byte)
-	if cap(*b.pooled) < length {
-		*b.pooled = make([]byte, length)
+	kept := (*b.pooled)[:0]
+	for len(kept) < length {
+		if len(kept) == cap(kept) { // as much as has come: announcing a body must not cost memory
+			kept = slices.Grow(kept, min(max(len(kept), 4<<10), length-len(kept)))
+		}
+		n, err := body.Read(kept[len(kept):min(cap(kept), length)])
+		kept = kept[:len(kept)+n]
+		b.bytes = int64(len(kept))
+		if err != nil {
+			return err
+		}
 	}
-	b.kept = (*b.pooled)[:length]
-	n, err := io.ReadFull(body, b.kept)
-	b.bytes = int64(n)
-	return err
+	*b.pooled, b.kept = kept, kept
+	return nil
 }
 
 func (b *requestBody) release() {

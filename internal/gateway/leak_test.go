@@ -340,6 +340,27 @@ func TestRemovedServiceServesTheRequestsItHas(t *testing.T) {
 	eventually(t, "the service has ended", func() bool { return web.ctx.Err() != nil })
 }
 
+func TestAnnouncedBodyTakesNoMemoryBeforeItComes(t *testing.T) {
+	const size, clients = 4 << 20, 50
+	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{named(t, "x")}, ReplayBytes: size}))
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	for range clients {
+		connect(t, url).send(fmt.Sprintf("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", size))
+	}
+	whole := connect(t, url) // is served after the others have begun to wait
+	whole.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody")
+	whole.answer("POST")
+	if grown := heap() - before; grown > clients*size/4 {
+		t.Errorf("%d MiB for bodies that have not come", grown>>20)
+	}
+}
+
 func TestEndpointGivenTwiceIsOne(t *testing.T) {
 	address := named(t, "x")
 	g, _ := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
