@@ -234,20 +234,6 @@ func (x *exchange) done() {
 	}
 }
 
-// pause waits, and reports whether the client is still there.
-func (s *session) pause(d time.Duration) bool {
-	const look = 250 * time.Millisecond
-	for d > 0 {
-		step := min(d, look)
-		time.Sleep(step)
-		d -= step
-		if s.closed.Load() || s.conn.Gone() {
-			return false
-		}
-	}
-	return true
-}
-
 func contains(all []*endpoint, e *endpoint) bool {
 	for _, one := range all {
 		if one == e {

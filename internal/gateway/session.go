@@ -133,6 +133,20 @@ func (s *session) linger() {
 	}
 }
 
+// pause waits, and reports whether the client is still there.
+func (s *session) pause(d time.Duration) bool {
+	const look = 250 * time.Millisecond
+	for d > 0 {
+		step := min(d, look)
+		time.Sleep(step)
+		d -= step
+		if s.closed.Load() || s.conn.Gone() {
+			return false
+		}
+	}
+	return true
+}
+
 // closeIdle ends the session if it waits for a request.
 func (s *session) closeIdle() {
 	s.mu.Lock()

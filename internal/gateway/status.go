@@ -1,5 +1,10 @@
 package gateway
 
+import (
+	"maps"
+	"slices"
+)
+
 // Status is the gateway at one moment, for people and for their programs.
 type Status struct {
 	Listeners []ListenerStatus `json:"listeners"`
@@ -61,4 +66,28 @@ type EndpointStatus struct {
 	// LatencySeconds is the recent mean time until a response began.
 	LatencySeconds float64 `json:"latencySeconds"`
 	LastError      string  `json:"lastError,omitempty"`
+}
+
+// Status reports what the gateway does now.
+func (g *Gateway) Status() Status {
+	st := Status{Listeners: []ListenerStatus{}, Services: []ServiceStatus{}, Routes: []RouteStatus{}}
+	g.mu.Lock()
+	for _, address := range slices.Sorted(maps.Keys(g.listeners)) {
+		l := g.listeners[address]
+		st.Listeners = append(st.Listeners, ListenerStatus{
+			Address: l.tcp.Addr().String(), Connections: l.count(), Draining: g.draining.Load()})
+	}
+	g.mu.Unlock()
+	t := g.table.Load()
+	for _, name := range slices.Sorted(maps.Keys(t.services)) {
+		st.Services = append(st.Services, t.services[name].status())
+	}
+	for _, r := range t.routes {
+		rs := RouteStatus{Name: r.name, Requests: r.counts.requests.Load(), Limited: r.counts.limited.Load()}
+		for _, d := range r.to {
+			rs.To = append(rs.To, DestinationStatus{d.service.name, float64(d.weight) / float64(r.weights)})
+		}
+		st.Routes = append(st.Routes, rs)
+	}
+	return st
 }
