@@ -62,7 +62,7 @@ func (x *exchange) run(start time.Time) (keep bool) {
 	x.route.counts.requests.Add(1)
 	x.record.Route, x.record.Service = x.route.name, x.to.service.name
 	if limit := x.route.limit; limit != nil {
-		if err := limit.Allow(); err != nil {
+		if err := limit.Admit(context.Background()); err != nil {
 			x.route.counts.limited.Add(1)
 			return x.reject(429, ReasonRateLimited, "the route's rate limit is reached", err)
 		}
