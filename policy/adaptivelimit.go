@@ -59,7 +59,7 @@ const (
 	driftRate = 0.1
 	// sinkRate is how fast the baseline follows calls that take less: one lucky
 	// window must not make a slow callee of a fast one.
-	sinkRate = 0.5
+	sinkRate = 0.6
 	// varianceRate is how fast the smoothed variance follows a window's.
 	varianceRate = 0.1
 )
