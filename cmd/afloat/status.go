@@ -169,10 +169,10 @@ func writeService(w io.Writer, svc gateway.ServiceStatus, s signal.ServiceSignal
 	} else {
 		fmt.Fprintf(w, ", %d in flight", svc.InFlight)
 	}
-	if svc.Shed > 0 {
-		fmt.Fprintf(w, ", %d shed since the start", svc.Shed)
-	}
 	fmt.Fprintln(w)
+	if svc.Shed > 0 {
+		fmt.Fprintf(w, "  %d requests shed since the start; the limit now: %s\n", svc.Shed, svc.LimitWhy)
+	}
 	if len(svc.Endpoints) == 0 {
 		fmt.Fprintln(w, "  no endpoint")
 		return

@@ -150,7 +150,7 @@ func (s *service) status() ServiceStatus {
 	s.mu.Unlock()
 	if !s.config.Load().Concurrency.Disabled {
 		c := s.concurrency.Status()
-		st.InFlight, st.Limit, st.Queued, st.Shed = c.InFlight, c.Limit, c.Queued, c.Shed
+		st.InFlight, st.Limit, st.Queued, st.Shed, st.LimitWhy = c.InFlight, c.Limit, c.Queued, c.Shed, c.Why
 	}
 	return st
 }

@@ -42,6 +42,8 @@ type ServiceStatus struct {
 	InFlight int `json:"inFlight"`
 	Limit    int `json:"limit"`
 	Queued   int `json:"queued"`
+	// LimitWhy says what led to the limit.
+	LimitWhy string `json:"limitWhy,omitempty"`
 	// Shed is how many requests the limit has refused.
 	Shed      uint64           `json:"shed"`
 	Endpoints []EndpointStatus `json:"endpoints"`

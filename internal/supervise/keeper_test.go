@@ -3,6 +3,7 @@ package supervise
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"slices"
@@ -94,6 +95,7 @@ func TestNothingOutlivesAKilledSupervisor(t *testing.T) {
 
 func TestKeeperIgnoresSignalsAndIsReplacedWhenKilled(t *testing.T) {
 	cmd, instance, keeper := startSupervisor(t)
+	eventually(t, "the keeper has begun", func() bool { return ignores(t, keeper, syscall.SIGTERM) })
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		if err := syscall.Kill(keeper, sig); err != nil {
 			t.Fatal(err)
@@ -114,6 +116,23 @@ func TestKeeperIgnoresSignalsAndIsReplacedWhenKilled(t *testing.T) {
 	}
 	_ = cmd.Wait()
 	eventually(t, "all processes gone", func() bool { return len(marked(instance)) == 0 && !alive(second) })
+}
+
+// ignores reports whether the kernel drops a signal to the process. One that
+// has just been started does not ignore anything yet.
+func ignores(t *testing.T, pid int, sig syscall.Signal) bool {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "SigIgn:\t")
+	line, _, _ := strings.Cut(rest, "\n")
+	mask, err := strconv.ParseUint(line, 16, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mask&(1<<(sig-1)) != 0
 }
 
 func TestSupervisorThatEndsLetsItsKeeperGo(t *testing.T) {
