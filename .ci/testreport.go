@@ -27,12 +27,13 @@ type report struct {
 	packages                int
 	broken                  int // packages that did not build or ended outside a test
 	said                    map[string]*strings.Builder
+	passedIn                map[string]*strings.Builder // what the passed tests of a package said
 	failedIn                map[string]bool
 	skips                   []string
 }
 
 func main() {
-	r := report{said: map[string]*strings.Builder{}, failedIn: map[string]bool{}}
+	r := report{said: map[string]*strings.Builder{}, passedIn: map[string]*strings.Builder{}, failedIn: map[string]bool{}}
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
@@ -85,6 +86,11 @@ func (r *report) endTest(e event, id string) {
 	switch e.Action {
 	case "pass":
 		r.passed++
+		// A race or panic between two tests is reported as the words of the first.
+		if r.passedIn[e.Package] == nil {
+			r.passedIn[e.Package] = new(strings.Builder)
+		}
+		r.passedIn[e.Package].WriteString(r.text(id))
 	case "skip":
 		r.skipped++
 		r.skips = append(r.skips, id+": "+reason(r.text(id)))
@@ -104,9 +110,13 @@ func (r *report) endPackage(e event, id string) {
 		r.packages++
 		if !r.failedIn[e.Package] {
 			r.broken++
+			if said := r.passedIn[e.Package]; said != nil {
+				fmt.Print(said)
+			}
 		}
 		fmt.Printf("FAIL %s %.1fs\n%s", e.Package, e.Elapsed, r.text(id))
 	}
+	delete(r.passedIn, e.Package)
 }
 
 func (r *report) text(id string) string {
