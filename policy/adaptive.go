@@ -15,10 +15,11 @@ var ErrOverloaded = errors.New("callee is overloaded")
 
 // Adaptive bounds how many calls run at once by a limit that it learns from
 // how long they take, and sheds what is too much: first what has the lowest
-// [Priority], then whoever has waited longest or could not be answered before
-// its deadline.
+// [Priority], then what the user with the most waiting sends, then whoever has
+// waited longest or could not be answered before its deadline.
 //
-// Learning is the affair of an estimator, and enforcing that of a gate.
+// Learning is the affair of an [AdaptiveEstimator], and enforcing that of a
+// gate.
 type Adaptive struct {
 	config  atomic.Pointer[AdaptiveConfig]
 	gate    gate
@@ -26,41 +27,15 @@ type Adaptive struct {
 	service atomic.Int64 // how long a call takes, by the last estimate
 
 	mu        sync.Mutex
-	estimator estimator // guarded
-}
-
-// An estimator learns from finished calls how many a callee can serve at once.
-// It reads no clock and does no I/O.
-type estimator interface {
-	// observe takes one sample in and reports whether the estimate is new.
-	observe(sample) bool
-	estimate() estimate
-	// bound changes the range of the limit.
-	bound(least, most int)
-}
-
-// sample is one finished call.
-type sample struct {
-	start, end time.Duration
-	inFlight   int // calls, with this one, as it ended
-	class      Class
-}
-
-// estimate is what an estimator has learned.
-type estimate struct {
-	limit int
-	// baseline is how long a call takes when the callee is not busy, and rtt
-	// how long it took of late; zero when not known yet.
-	baseline, rtt time.Duration
-	why           string
+	estimator AdaptiveEstimator // guarded
+	course    course            // guarded
 }
 
 // NewAdaptive returns an Adaptive, or the problems of its Config.
 func NewAdaptive(c AdaptiveConfig) (*Adaptive, error) {
 	a := new(Adaptive)
 	a.gate.order = &freshest{config: &a.config}
-	a.refused.policy, a.refused.name = "adaptive", c.Name
-	a.refused.events.observer = c.Observer
+	a.refused.begin("adaptive", c.Name, c.Observer, ErrOverloaded, func(Event) string { return a.Status().Why })
 	if err := a.Set(c); err != nil {
 		return nil, err
 	}
@@ -80,12 +55,14 @@ func (a *Adaptive) Set(c AdaptiveConfig) error {
 	switch old := a.config.Load(); {
 	case old == nil:
 		a.estimator = c.estimator(c.Initial)
-	case old.Algorithm != c.Algorithm || old.LatencyMax != c.LatencyMax:
-		a.estimator = c.estimator(a.estimator.estimate().limit)
+		a.course.told = float64(c.Initial)
+	case c.Estimator != nil && old.Estimator != nil: // goes on
+	case (c.Estimator == nil) != (old.Estimator == nil), old.Algorithm != c.Algorithm, old.LatencyMax != c.LatencyMax:
+		a.estimator = c.estimator(a.estimator.Estimate().Limit)
 	}
 	a.config.Store(&c)
-	a.estimator.bound(c.Min, c.Max)
-	a.gate.resize(a.estimator.estimate().limit)
+	a.estimator.Bound(c.Min, c.Max)
+	a.gate.resize(a.bounded(a.estimator.Estimate().Limit))
 	return nil
 }
 
@@ -93,11 +70,12 @@ func (a *Adaptive) Set(c AdaptiveConfig) error {
 type AdaptivePermit struct {
 	adaptive    *Adaptive
 	start, took time.Duration
+	left        int // how many were inside when it gave its place back; 0: it has it
 }
 
 // Acquire takes a place for one call, and waits for it a little while. The
-// context's deadline counts as the call's. The error is a [Rejected] for
-// [ErrOverloaded], or the context's.
+// context's deadline, [Priority] and key count as the call's. The error is a
+// [Rejected] for [ErrOverloaded], or the context's.
 func (a *Adaptive) Acquire(ctx context.Context) (AdaptivePermit, error) {
 	if c := a.config.Load(); c.Disabled {
 		return AdaptivePermit{}, nil
@@ -105,34 +83,40 @@ func (a *Adaptive) Acquire(ctx context.Context) (AdaptivePermit, error) {
 	if a.gate.enter() {
 		return AdaptivePermit{adaptive: a, start: now()}, nil
 	}
-	return a.acquireInLine(ctx, PriorityOf(ctx), timeLeft(ctx))
+	return a.acquireInLine(ctx, a.callerOf(ctx), timeLeft(ctx))
 }
 
 // AcquireWithin is Acquire for a call whose deadline is not the context's:
 // left is the time until then, and zero means none. A call that has to wait is
 // turned away before its start once it could no longer be served in time.
 func (a *Adaptive) AcquireWithin(ctx context.Context, left time.Duration) (AdaptivePermit, error) {
-	return a.AcquireAs(ctx, PriorityOf(ctx), left)
-}
-
-// AcquireAs is AcquireWithin for a call whose priority is not the context's.
-func (a *Adaptive) AcquireAs(ctx context.Context, p Priority, left time.Duration) (AdaptivePermit, error) {
 	if c := a.config.Load(); c.Disabled {
 		return AdaptivePermit{}, nil
 	}
 	if a.gate.enter() {
 		return AdaptivePermit{adaptive: a, start: now()}, nil
 	}
-	return a.acquireInLine(ctx, p, left)
+	return a.acquireInLine(ctx, a.callerOf(ctx), left)
 }
 
-func (a *Adaptive) acquireInLine(ctx context.Context, p Priority, left time.Duration) (AdaptivePermit, error) {
+// AcquireAs is AcquireWithin for a call whose caller is not in the context.
+func (a *Adaptive) AcquireAs(ctx context.Context, by Caller, left time.Duration) (AdaptivePermit, error) {
+	if c := a.config.Load(); c.Disabled {
+		return AdaptivePermit{}, nil
+	}
+	if a.gate.enter() {
+		return AdaptivePermit{adaptive: a, start: now()}, nil
+	}
+	return a.acquireInLine(ctx, by, left)
+}
+
+func (a *Adaptive) acquireInLine(ctx context.Context, by Caller, left time.Duration) (AdaptivePermit, error) {
 	if err := ctx.Err(); err != nil {
 		return AdaptivePermit{}, err
 	}
 	c, t := a.config.Load(), now()
 	w, patience := newWaiter(), c.WaitMax
-	w.since, w.rank = t, p.rank()
+	w.since, w.rank, w.key = t, by.Priority.rank(), by.Key
 	if left > 0 {
 		left -= time.Duration(a.service.Load())
 		w.until, patience = t+left, min(patience, left)
@@ -157,9 +141,7 @@ func (a *Adaptive) acquireInLine(ctx context.Context, p Priority, left time.Dura
 // shed is the error of a call that is refused. A second is the least that
 // Retry-After can say, and longer than an overload takes to drain.
 func (a *Adaptive) shed(t time.Duration) error {
-	a.refused.add(t, func() string { return a.Status().Why })
-	return &Rejected{Policy: "adaptive", Reason: ErrOverloaded,
-		RetryAfter: max(time.Second, 2*time.Duration(a.service.Load()))}
+	return a.refused.reject(max(time.Second, 2*time.Duration(a.service.Load())))
 }
 
 // Answered ends the time that counts as the callee's, and keeps the place: for
@@ -170,36 +152,78 @@ func (p *AdaptivePermit) Answered() {
 	}
 }
 
-// Done gives the place back and learns from the call. Only the first Done of a
-// permit counts.
-func (p *AdaptivePermit) Done(class Class) {
-	a := p.adaptive
-	if a == nil {
-		return
+// Leave gives the place back while the call goes on: for one that has become a
+// stream, or waits for whoever made it, and keeps the callee from no other work
+// meanwhile. Done then only learns.
+func (p *AdaptivePermit) Leave() {
+	if p.adaptive != nil && p.left == 0 {
+		p.left = p.adaptive.gate.leave()
 	}
-	p.adaptive = nil
-	s := sample{start: p.start, end: p.start + p.took, class: class}
+}
+
+// Return takes a place again after Leave, whether one is free or not: the callee
+// has the call already, and others are to wait for it.
+func (p *AdaptivePermit) Return() {
+	if p.adaptive != nil && p.left > 0 {
+		p.left = 0
+		p.adaptive.gate.word.Add(1)
+	}
+}
+
+// Done gives the place back, unless Leave did, and learns from the call. Only the
+// first Done of a permit counts.
+func (p *AdaptivePermit) Done(class Class) {
+	if a := p.adaptive; a != nil {
+		p.adaptive = nil
+		a.done(p, class)
+	}
+}
+
+func (a *Adaptive) done(p *AdaptivePermit, class Class) {
+	s := AdaptiveSample{Start: p.start, End: p.start + p.took, Class: class, InFlight: p.left}
 	if p.took == 0 {
-		s.end = now()
+		s.End = now()
+	}
+	if s.InFlight == 0 {
+		s.InFlight = a.gate.leave() // before Lag, which may panic
 	}
 	if c := a.config.Load(); c.Lag != nil {
-		s.start = min(s.start+max(c.Lag(), 0), s.end-1)
+		s.Start = min(s.Start+max(c.Lag(), 0), s.End-1)
 	}
-	s.inFlight = a.gate.leave()
 	if class != Shed && a.mu.TryLock() { // a sample is not worth waiting for
-		if a.estimator.observe(s) {
-			a.adopt(a.estimator.estimate())
-		}
+		a.learn(s)
+	}
+}
+
+// learn takes a sample in and unlocks mu, which the caller has locked.
+func (a *Adaptive) learn(s AdaptiveSample) {
+	told := false
+	defer func() {
 		a.mu.Unlock()
+		if told {
+			a.refused.events.flush()
+		}
+	}()
+	if a.estimator.Observe(s) {
+		e := a.estimator.Estimate()
+		a.adopt(e)
+		told = !e.Passing && a.course.follow(&a.refused.events, s.End, float64(a.gate.limit.Load()), e.Why)
 	}
 }
 
 // adopt enforces a new estimate. The caller holds mu.
-func (a *Adaptive) adopt(e estimate) {
-	a.service.Store(int64(e.baseline))
-	if int64(e.limit) != a.gate.limit.Load() {
-		a.gate.resize(e.limit)
+func (a *Adaptive) adopt(e AdaptiveEstimate) {
+	a.service.Store(int64(e.Baseline))
+	limit := a.bounded(e.Limit)
+	if int64(limit) != a.gate.limit.Load() {
+		a.gate.resize(limit)
 	}
+}
+
+// bounded is a limit within Min and Max, whatever the estimator makes of them.
+func (a *Adaptive) bounded(limit int) int {
+	c := a.config.Load()
+	return min(max(limit, c.Min), c.Max)
 }
 
 // AdaptiveStatus is an Adaptive's state at one moment, for people.
@@ -217,36 +241,47 @@ type AdaptiveStatus struct {
 
 // Status reports the limit's state. It changes nothing.
 func (a *Adaptive) Status() AdaptiveStatus {
-	a.mu.Lock()
-	e := a.estimator.estimate()
-	a.mu.Unlock()
-	s := AdaptiveStatus{Limit: e.limit, Baseline: e.baseline, RTT: e.rtt, Shed: a.refused.total.Load()}
+	e := a.estimate()
+	s := AdaptiveStatus{Limit: a.bounded(e.Limit), Baseline: e.Baseline, RTT: e.RTT, Shed: a.refused.total.Load()}
 	s.InFlight, s.Queued = a.gate.counts()
 	s.Why = fmt.Sprintf("at most %d at once: %s; calls took %v of late and %v at best",
-		e.limit, e.why, e.rtt.Round(time.Microsecond), e.baseline.Round(time.Microsecond))
+		s.Limit, e.Why, e.RTT.Round(time.Microsecond), e.Baseline.Round(time.Microsecond))
 	if a.config.Load().Disabled {
 		s.Why = "disabled"
 	}
 	return s
 }
 
+// Counts is the part of Status that costs nothing: calls that run, calls that
+// wait, and how many may run.
+func (a *Adaptive) Counts() (inFlight, queued, limit int) {
+	inFlight, queued = a.gate.counts()
+	return inFlight, queued, int(a.gate.limit.Load())
+}
+
+func (a *Adaptive) estimate() AdaptiveEstimate {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.estimator.Estimate()
+}
+
 // Do makes the call once there is a place for it. A panic teaches nothing.
-func (a *Adaptive) Do(ctx context.Context, next Next) Result {
+func (a *Adaptive) Do(ctx context.Context, next Next) Result { return alone(ctx, a, next) }
+
+func (a *Adaptive) run(ctx context.Context, next Next, r *Result) {
 	p, err := a.Acquire(ctx)
 	if err != nil {
-		return rejection(ctx, err)
+		*r = rejection(ctx, err)
+		return
 	}
 	defer p.Done(Ignored) // a panic or runtime.Goexit; else p is spent by then
-	r := next.Do(ctx)
-	if r.Open() {
+	next.run(ctx, r)
+	if r.ending != nil {
 		p.Answered()
 		held := p
 		p.adaptive = nil
 		r.AtEnd(held.Done)
-		return r
+		return
 	}
 	p.Done(r.Class)
-	return r
 }
-
-func (a *Adaptive) joins() bool { return true }

@@ -92,7 +92,7 @@ func TestAdaptiveServesTheNewestFirstWhenOverloaded(t *testing.T) {
 func TestAdaptiveDropsWhatCannotBeServedInTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAdaptive(t, one)
-		a.adopt(estimate{limit: 1, baseline: 30 * time.Millisecond})
+		a.adopt(AdaptiveEstimate{Limit: 1, Baseline: 30 * time.Millisecond})
 		held, _ := a.Acquire(t.Context())
 		began := time.Now()
 		if _, err := a.AcquireWithin(t.Context(), 20*time.Millisecond); !errors.Is(err, ErrOverloaded) || time.Since(began) != 0 {
@@ -190,6 +190,17 @@ func TestAdaptiveNeverLeaksItsPlace(t *testing.T) {
 	}
 }
 
+func TestAdaptiveGivesThePlaceBackThoughLagPanics(t *testing.T) {
+	a := newAdaptive(t, AdaptiveConfig{Lag: func() time.Duration { panic("no lag") }})
+	func() {
+		defer func() { _ = recover() }()
+		_, _ = Do(t.Context(), a, func(context.Context) (int, error) { return 1, nil })
+	}()
+	if s := a.Status(); s.InFlight != 0 {
+		t.Errorf("got %+v", s)
+	}
+}
+
 func TestAdaptiveDoesNotCountTheStreamAsTheCalleesTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAdaptive(t, AdaptiveConfig{})
@@ -206,6 +217,58 @@ func TestAdaptiveDoesNotCountTheStreamAsTheCalleesTime(t *testing.T) {
 			}
 			time.Sleep(time.Minute)
 			ending.End(nil)
+		}
+		if s := a.Status(); s.RTT != 10*time.Millisecond || s.InFlight != 0 {
+			t.Errorf("got %+v", s)
+		}
+	})
+}
+
+func TestAdaptiveCallThatLeavesItsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAdaptive(t, one)
+		p, _ := a.Acquire(t.Context())
+		p.Leave()
+		p.Leave()
+		if s := a.Status(); s.InFlight != 0 {
+			t.Fatalf("%d in flight after Leave", s.InFlight)
+		}
+		q, err := a.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Return()
+		p.Return()
+		if s := a.Status(); s.InFlight != 2 {
+			t.Fatalf("%d in flight after Return, want one beyond the limit", s.InFlight)
+		}
+		q.Done(Success)
+		if _, err := a.Acquire(t.Context()); !errors.Is(err, ErrOverloaded) {
+			t.Errorf("while the one that returned is there: %v", err)
+		}
+		p.Leave()
+		p.Done(Success)
+		p.Done(Success)
+		p.Return()
+		if s := a.Status(); s.InFlight != 0 {
+			t.Errorf("%d in flight at the end", s.InFlight)
+		}
+		if _, err := a.Acquire(t.Context()); err != nil {
+			t.Errorf("with the place free: %v", err)
+		}
+	})
+}
+
+func TestAdaptiveLearnsOfACallThatLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAdaptive(t, AdaptiveConfig{})
+		for range 30 {
+			p, _ := a.Acquire(t.Context())
+			time.Sleep(10 * time.Millisecond)
+			p.Answered()
+			p.Leave()
+			time.Sleep(time.Minute)
+			p.Done(Success)
 		}
 		if s := a.Status(); s.RTT != 10*time.Millisecond || s.InFlight != 0 {
 			t.Errorf("got %+v", s)
@@ -265,16 +328,16 @@ func BenchmarkAdaptive(b *testing.B) {
 // workers all day; that the scheduler then takes a millisecond is no overload.
 func TestAdaptiveLeavesAFastCalleeAlone(t *testing.T) {
 	g := newGradient(20)
-	g.bound(4, 1000)
+	g.Bound(4, 1000)
 	at := time.Duration(0)
 	for range 200_000 {
 		at += 20 * time.Microsecond
-		g.observe(sample{start: at - 100*time.Microsecond, end: at, inFlight: min(64, g.estimate().limit)})
+		g.Observe(AdaptiveSample{Start: at - 100*time.Microsecond, End: at, InFlight: min(64, g.Estimate().Limit)})
 	}
 	for range 500_000 {
 		at += 20 * time.Microsecond
-		g.observe(sample{start: at - 3*time.Millisecond, end: at, inFlight: min(64, g.estimate().limit)})
-		if limit := g.estimate().limit; limit < 64 {
+		g.Observe(AdaptiveSample{Start: at - 3*time.Millisecond, End: at, InFlight: min(64, g.Estimate().Limit)})
+		if limit := g.Estimate().Limit; limit < 64 {
 			t.Fatalf("the limit fell to %d", limit)
 		}
 	}
@@ -283,7 +346,7 @@ func TestAdaptiveLeavesAFastCalleeAlone(t *testing.T) {
 // A mean near its own doubt must not be taken for a slow one.
 func TestAdaptiveIsNotMisledByAFewFastCalls(t *testing.T) {
 	g := newGradient(20)
-	g.bound(4, 1000)
+	g.Bound(4, 1000)
 	at, lowest := time.Duration(0), 1000
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 20_000 {
@@ -292,8 +355,8 @@ func TestAdaptiveIsNotMisledByAFewFastCalls(t *testing.T) {
 		if random.Float64() < 0.1 {
 			took = 205 * time.Millisecond
 		}
-		g.observe(sample{start: at - took, end: at, inFlight: 11})
-		lowest = min(lowest, g.estimate().limit)
+		g.Observe(AdaptiveSample{Start: at - took, End: at, InFlight: 11})
+		lowest = min(lowest, g.Estimate().Limit)
 	}
 	if lowest < 6 { // what is in flight in the mean, by Little's law
 		t.Fatalf("the limit fell to %d without any congestion", lowest)

@@ -32,24 +32,24 @@ func newAIMD(limit int, latencyMax time.Duration) *aimd {
 	return &aimd{limit: float64(limit), latencyMax: float64(latencyMax), why: "nothing is learned yet"}
 }
 
-func (a *aimd) bound(least, most int) {
+func (a *aimd) Bound(least, most int) {
 	a.least, a.most = float64(least), float64(most)
 	a.limit = a.bounded(a.limit)
 }
 
 func (a *aimd) bounded(limit float64) float64 { return min(max(limit, a.least), a.most) }
 
-func (a *aimd) estimate() estimate {
-	return estimate{limit: int(math.Round(a.limit)), rtt: time.Duration(a.rtt), why: a.why}
+func (a *aimd) Estimate() AdaptiveEstimate {
+	return AdaptiveEstimate{Limit: int(math.Round(a.limit)), RTT: time.Duration(a.rtt), Why: a.why}
 }
 
-func (a *aimd) observe(s sample) bool {
+func (a *aimd) Observe(s AdaptiveSample) bool {
 	a.window.add(s, a.latencyMax/2) // a failure counts from twice that on
-	if !a.window.complete(s.end, 0) {
+	if !a.window.complete(s.End, 0) {
 		return false
 	}
 	w := a.window
-	a.window = samples{began: s.end}
+	a.window = samples{began: s.End}
 	a.adjust(&w)
 	return true
 }
@@ -67,6 +67,6 @@ func (a *aimd) adjust(w *samples) {
 	case a.rtt > a.latencyMax:
 		a.limit, a.why = a.bounded(a.limit*aimdCut), "calls take too long, so it shrinks"
 	default:
-		a.limit, a.why = a.bounded(min(a.limit+aimdStep, max(roomMost*float64(w.peak), a.limit))), "calls are fast enough, so it grows"
+		a.limit, a.why = a.bounded(min(a.limit+aimdStep, max(roomAbove(float64(w.peak), roomMost), a.limit))), "calls are fast enough, so it grows"
 	}
 }

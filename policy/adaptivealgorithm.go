@@ -21,7 +21,10 @@ const (
 func (AdaptiveAlgorithm) Enum() []string { return []string{"gradient", "vegas", "aimd"} }
 
 // estimator returns what the algorithm learns with, from a first limit on.
-func (c *AdaptiveConfig) estimator(limit int) estimator {
+func (c *AdaptiveConfig) estimator(limit int) AdaptiveEstimator {
+	if c.Estimator != nil {
+		return c.Estimator(limit)
+	}
 	switch c.Algorithm {
 	case AdaptiveAIMD:
 		return newAIMD(limit, c.LatencyMax)

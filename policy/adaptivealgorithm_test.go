@@ -42,18 +42,18 @@ func TestAIMDHoldsItsLatencyUnderOverload(t *testing.T) {
 // A callee that hangs gives no success to measure: timeouts alone must do.
 func TestAIMDShrinksWhenCallsTimeOut(t *testing.T) {
 	a := newAIMD(100, time.Second)
-	a.bound(4, 1000)
+	a.Bound(4, 1000)
 	for i := range 2000 {
 		end := time.Duration(i) * 10 * time.Millisecond
-		a.observe(sample{start: end, end: end + 2*time.Second, inFlight: 100, class: Failure})
+		a.Observe(AdaptiveSample{Start: end, End: end + 2*time.Second, InFlight: 100, Class: Failure})
 	}
-	if e := a.estimate(); e.limit > 50 || e.why != "calls time out, so it shrinks" {
+	if e := a.Estimate(); e.Limit > 50 || e.Why != "calls time out, so it shrinks" {
 		t.Errorf("%+v", e)
 	}
 	low := a.limit
 	for i := range 2000 {
 		end := time.Minute + time.Duration(i)*10*time.Millisecond
-		a.observe(sample{start: end - 10*time.Millisecond, end: end, inFlight: int(a.limit), class: Success})
+		a.Observe(AdaptiveSample{Start: end - 10*time.Millisecond, End: end, InFlight: int(a.limit), Class: Success})
 	}
 	if a.limit < low+50 {
 		t.Errorf("the limit has not grown again: %v after %v", a.limit, low)

@@ -32,11 +32,19 @@ type AdaptiveConfig struct {
 	// WaitTarget is how long a call waits at most when the callee is
 	// overloaded. Default half of WaitMax.
 	WaitTarget time.Duration `yaml:"waitTarget"`
+	// Estimator makes what learns the limit instead of an Algorithm, from a
+	// first limit on. Set keeps the one that there is. Nil: none.
+	Estimator func(limit int) AdaptiveEstimator `yaml:"-"`
+	// Key says on whose behalf a call is, such as a user or a tenant. Those
+	// for whom calls wait take turns, so that one who sends too many does not
+	// keep the others from being served; see [Caller]. Default [Key].
+	Key KeyFunc `yaml:"-"`
 	// Lag reports how late the program itself is at the moment, as when its
 	// goroutines wait for a processor. It is taken off what calls took: a
 	// program must not take its own shortage for its callee's. Nil: none.
 	Lag func() time.Duration `yaml:"-"`
-	// Observer is told, at most once a second, that calls are shed.
+	// Observer is told that calls are shed, and of a limit that changes by a
+	// quarter or more.
 	Observer Observer `yaml:"-"`
 }
 
@@ -67,5 +75,6 @@ func (c AdaptiveConfig) WithDefaults() AdaptiveConfig {
 	setDefault(&c.QueueMax, 1000)
 	setDefault(&c.WaitMax, 100*time.Millisecond)
 	setDefault(&c.WaitTarget, max(c.WaitMax/2, 1))
+	c.Key = orKey(c.Key)
 	return c
 }

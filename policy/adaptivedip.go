@@ -67,12 +67,12 @@ func (d *dip) due(t time.Duration, slow bool) bool {
 
 // waits reports whether a dip has not come to its measuring yet, and moves it
 // on when that is due.
-func (d *dip) waits(s sample, rtt float64) bool {
-	passed := float64(s.end - d.since)
+func (d *dip) waits(s AdaptiveSample, rtt float64) bool {
+	passed := float64(s.End - d.since)
 	switch d.stage {
 	case draining:
-		if float64(s.inFlight) <= d.limit+1 || passed > drainMost*rtt {
-			d.stage, d.since = settling, s.end
+		if float64(s.InFlight) <= d.limit+1 || passed > drainMost*rtt {
+			d.stage, d.since = settling, s.End
 		}
 		return true
 	case settling:

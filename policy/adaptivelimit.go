@@ -28,6 +28,7 @@ type gradient struct {
 	why           string
 	steady        bool // has met congestion: it no longer grows in leaps
 	seen          int  // calls that have told how long calls take
+	acquainted    int  // how many of them make the first baseline
 	vegas         bool // follows Vegas's rule instead
 
 	window samples
@@ -42,8 +43,10 @@ const (
 	// slack is how much slower than the baseline calls may always be: less
 	// than anybody notices, and more than a busy scheduler adds.
 	slack = float64(10 * time.Millisecond)
-	// acquainted is how many calls it takes to know a callee's first baseline.
-	acquainted = 300
+	// acquaintedMost is how many calls it takes to know a callee's first
+	// baseline, acquaintedEach for each that the first limit allows at once: a
+	// limit of one must not last for hundreds of round trips.
+	acquaintedMost, acquaintedLeast, acquaintedEach = 300, 30, 15
 	// shrinkMost is the most that one window shrinks the limit.
 	shrinkMost = 0.5
 	// growLeap is how the limit grows until it first meets congestion.
@@ -65,39 +68,40 @@ const (
 )
 
 func newGradient(initial int) *gradient {
-	return &gradient{limit: float64(initial), why: "nothing is learned yet"}
+	return &gradient{limit: float64(initial), why: "nothing is learned yet",
+		acquainted: min(max(acquaintedEach*initial, acquaintedLeast), acquaintedMost)}
 }
 
-func (g *gradient) bound(least, most int) {
+func (g *gradient) Bound(least, most int) {
 	g.least, g.most = float64(least), float64(most)
 	g.limit = g.bounded(g.limit)
 }
 
 func (g *gradient) bounded(limit float64) float64 { return min(max(limit, g.least), g.most) }
 
-func (g *gradient) estimate() estimate {
-	e := estimate{int(math.Round(g.limit)), time.Duration(g.baseline), time.Duration(g.rtt), g.why}
+func (g *gradient) Estimate() AdaptiveEstimate {
+	e := AdaptiveEstimate{int(math.Round(g.limit)), time.Duration(g.baseline), time.Duration(g.rtt), g.why, false}
 	if g.dip.stage != noDip {
-		e.limit, e.why = int(g.dip.limit), "it is low for a moment to measure the baseline"
+		e.Limit, e.Why, e.Passing = int(g.dip.limit), "it is low for a moment to measure the baseline", true
 	}
 	return e
 }
 
-func (g *gradient) observe(s sample) bool {
+func (g *gradient) Observe(s AdaptiveSample) bool {
 	if g.dip.waits(s, g.rtt) {
-		g.window = samples{began: s.end}
+		g.window = samples{began: s.End}
 		return false
 	}
 	g.window.add(s, g.tolerable())
-	if !g.window.complete(s.end, g.variance) {
+	if !g.window.complete(s.End, g.variance) {
 		return false
 	}
 	w := g.window
-	g.window = samples{began: s.end}
+	g.window = samples{began: s.End}
 	if g.dip.stage == measuring {
-		g.endDip(&w, s.end)
+		g.endDip(&w, s.End)
 	} else {
-		g.adjust(&w, s.end)
+		g.adjust(&w, s.End)
 	}
 	return true
 }
@@ -114,7 +118,7 @@ func (g *gradient) adjust(w *samples, t time.Duration) {
 	}
 	mean, doubt := w.mean(), g.doubt(w)
 	g.rtt = mean
-	if g.seen < acquainted {
+	if g.seen < g.acquainted {
 		g.seen += w.count
 		// Too few to tell a slow callee from rare slow calls: all of them make
 		// the first baseline, and the limit waits for it.
@@ -158,11 +162,11 @@ func (g *gradient) follow(rtt, peak float64) {
 	if g.vegas {
 		slope, next = g.queueing(rtt)
 	}
-	room := roomMost * peak
+	room := roomAbove(peak, roomMost)
 	if slope < 1 {
 		g.steady = true
 	} else if !g.steady {
-		next, room = growLeap*g.limit, growLeap*peak
+		next, room = growLeap*g.limit, roomAbove(peak, growLeap)
 	}
 	next = g.bounded(min(next, max(room, g.limit)))
 	switch {
@@ -173,6 +177,10 @@ func (g *gradient) follow(rtt, peak float64) {
 	}
 	g.limit = next
 }
+
+// roomAbove is how far a limit may grow of which peak was used: at least to one
+// more, or it would never leave one.
+func roomAbove(peak, share float64) float64 { return max(share*peak, peak+1) }
 
 // gradient is how much less the callee can serve than now, and the limit that
 // follows.

@@ -6,57 +6,112 @@ import (
 )
 
 // freshest is the order of calls that wait for an overloaded callee: CoDel
-// with adaptive LIFO, as in B. Maurer, "Fail at Scale", ACM Queue, 2015.
+// with adaptive LIFO, as in B. Maurer, "Fail at Scale", ACM Queue, 2015, for
+// each user by itself, as FQ-CoDel does for each flow (RFC 8290).
 //
-// A queue that has been empty within WaitMax absorbs a burst: first come, first
-// served. One that has not is a standing queue, in which the oldest calls are
-// those whose callers are most likely to have given up. The newest is then
-// served first, and whoever has waited for WaitTarget is turned away.
+// A user's queue that has been empty within WaitMax absorbs a burst: first
+// come, first served. One that has not is a standing queue, in which the oldest
+// calls are those whose callers are most likely to have given up. The newest is
+// then served first, and whoever has waited for WaitTarget is turned away.
+// Users take turns, one call each. While there is a standing queue of whatever
+// users, one who has not been served within WaitMax goes before them, the newest
+// first: a crowd of users with a call each is otherwise served in the order of
+// arrival, each when it has almost lost its patience. Where the line is full,
+// room is made by whoever has the most waiting.
 //
-// Before all that comes the priority: whoever has the highest goes first, the
-// standing queue is of those who have the lowest, and where the line is full,
-// the oldest of them makes room for one that has at least the same. No place
-// stays empty for a priority that does not come.
+// Before all that comes the priority: whoever has the highest goes first, and
+// those who have the lowest make room for one that has a higher. No place stays
+// empty for a priority that does not come.
 type freshest struct {
-	config  *atomic.Pointer[AdaptiveConfig]
-	dropped time.Duration
+	config *atomic.Pointer[AdaptiveConfig]
 }
 
-func (f *freshest) next(l *line) *waiter { return f.pick(l, f.overloaded(l, now())) }
-
-func (f *freshest) pick(l *line, overloaded bool) *waiter {
-	queue := &l.ranks[l.first()]
-	if overloaded {
-		return queue.newest
+func (f *freshest) push(l *line, w *waiter) {
+	l.push(w)
+	q, t := &l.ranks[w.rank], w.since
+	if w.user.count == 1 && f.crowded(q, t) && (q.served == nil || t-*q.served.at(w.key) >= f.config.Load().WaitMax) {
+		q.goesFirst(w.user)
 	}
-	return queue.oldest
 }
 
+func (f *freshest) next(l *line) *waiter {
+	q, t := &l.ranks[l.first()], now()
+	w := f.pick(q.next(), t)
+	q.tookTurn(w.user, t)
+	return w
+}
+
+func (f *freshest) pick(u *user, t time.Duration) *waiter {
+	if f.stands(u, t) {
+		return u.waiting.newest
+	}
+	return u.waiting.oldest
+}
+
+// late looks at those of whom it matters most: who has the most waiting where
+// least is served, and whose turn it is. Others have their own timers.
 func (f *freshest) late(l *line, joining *waiter) *waiter {
-	t, c := now(), f.config.Load()
-	overloaded, lowest := f.overloaded(l, t), l.last()
-	for rank := lowest; rank >= 0; rank-- {
-		patience := c.WaitMax
-		if overloaded && rank == lowest {
-			patience = c.WaitTarget // the standing queue is of these
-		}
-		if w := l.ranks[rank].oldest; w != nil && t-w.since >= patience {
-			f.dropped = t
-			return w
-		}
+	t := now()
+	turn, longest := l.ranks[l.first()].next(), l.ranks[l.last()].longest[0]
+	w := f.expired(longest, t)
+	if w == nil && joining != nil {
+		w = f.displaced(l, joining, t)
 	}
-	if joining != nil && (lowest > joining.rank || overloaded && lowest == joining.rank) {
-		f.dropped = t
-		return l.ranks[lowest].oldest
+	if w == nil {
+		w = f.expired(turn, t)
 	}
-	if w := f.pick(l, overloaded); w.until > 0 && t >= w.until {
+	if w != nil {
+		w.user.shed = t
+		return w
+	}
+	if w = f.pick(turn, t); w.until > 0 && t >= w.until {
 		return w // it could not be served before its deadline
 	}
 	return nil
 }
 
-// overloaded reports whether a line that is not empty has been so for long.
-func (f *freshest) overloaded(l *line, t time.Duration) bool {
+// expired is the oldest call of a user if it has waited for too long, or nil.
+func (f *freshest) expired(u *user, t time.Duration) *waiter {
 	c := f.config.Load()
-	return t-l.began >= c.WaitMax || f.dropped > 0 && t-f.dropped < c.WaitMax
+	patience := c.WaitMax
+	if f.stands(u, t) {
+		patience = c.WaitTarget
+	}
+	if w := u.waiting.oldest; t-w.since >= patience {
+		return w
+	}
+	return nil
+}
+
+// displaced is who makes room for a call that joins a full line, or nil: one of
+// the lowest rank, of the user who would have the most waiting.
+func (f *freshest) displaced(l *line, joining *waiter, t time.Duration) *waiter {
+	rank := l.last()
+	q := &l.ranks[rank]
+	longest, own := q.longest[0], q.waitingFor(joining.key)
+	switch {
+	case rank < joining.rank:
+		return nil
+	case rank > joining.rank:
+		return longest.waiting.oldest
+	case longest.count > own+1 && !f.stands(longest, t):
+		return longest.waiting.newest // whoever came first goes first
+	case longest.count > own+1, longest.count > own && f.crowded(q, t):
+		return longest.waiting.oldest
+	case own > 0 && f.stands(q.userOf(joining.key), t):
+		return q.userOf(joining.key).waiting.oldest
+	}
+	return nil
+}
+
+// stands reports whether calls have been waiting for a user for long.
+func (f *freshest) stands(u *user, t time.Duration) bool {
+	c := f.config.Load()
+	return t-u.began >= c.WaitMax || u.shed > 0 && t-u.shed < c.WaitMax
+}
+
+// crowded reports whether calls of one priority have been waiting for long,
+// whatever users they are of.
+func (f *freshest) crowded(q *queue, t time.Duration) bool {
+	return t-q.began >= f.config.Load().WaitMax
 }

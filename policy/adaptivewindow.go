@@ -29,15 +29,15 @@ const (
 // that was given up took at least as long as that; it and one that failed
 // count only if they took longer than calls should: else a callee that fails
 // fast would look like one that works fast.
-func (w *samples) add(s sample, long float64) {
-	took := float64(s.end - s.start)
-	w.peak = max(w.peak, s.inFlight)
+func (w *samples) add(s AdaptiveSample, long float64) {
+	took := float64(s.End - s.Start)
+	w.peak = max(w.peak, s.InFlight)
 	switch {
-	case s.class == Success, s.class == Ignored && long > 0 && took > long:
+	case s.Class == Success, s.Class == Ignored && long > 0 && took > long:
 		w.count++
 		w.sum += took
 		w.squares += took * took
-	case s.class == Failure && long > 0 && took > 2*long:
+	case s.Class == Failure && long > 0 && took > 2*long:
 		w.timeouts++
 		w.lost += took
 	}
@@ -46,16 +46,22 @@ func (w *samples) add(s sample, long float64) {
 // complete reports whether the window spans what has changed since the last.
 // Variance is that of single calls lately.
 func (w *samples) complete(t time.Duration, variance float64) bool {
-	span := 2 * w.mean()
-	if w.timeouts > w.count {
-		span = w.lost / float64(w.timeouts)
-	}
 	passed := t - w.began
-	if w.count+w.timeouts < samplesMin || passed < max(time.Duration(span), windowMin) {
+	if w.count+w.timeouts < samplesMin || passed < windowMin {
 		return false
 	}
-	doubt := math.Sqrt(max(w.variance(), variance) / float64(max(w.count, 1)))
-	return passed >= windowMax || w.timeouts > 0 || doubt <= doubtMost*w.mean()
+	if w.timeouts > w.count {
+		return float64(passed)*float64(w.timeouts) >= w.lost
+	}
+	n := float64(w.count)
+	if float64(passed)*n < 2*w.sum {
+		return false
+	}
+	if passed >= windowMax || w.timeouts > 0 {
+		return true
+	}
+	// variance/n <= (doubtMost*mean)^2, without the divisions: this runs for each call.
+	return max(w.squares*n-w.sum*w.sum, variance*n*n) <= doubtMost*doubtMost*n*w.sum*w.sum
 }
 
 func (w *samples) mean() float64 { return w.sum / float64(max(w.count, 1)) }

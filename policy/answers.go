@@ -9,8 +9,7 @@ import (
 
 // answers keeps the last answer to each key, within bounds.
 type answers struct {
-	kept    sieve[*answer]
-	evicted atomic.Uint64
+	kept sieve[*answer]
 
 	bytes   int64                    // guarded by the sieve's mu, as all below
 	forgets [forgetSlots]forgetCount // by hash of the key
@@ -55,37 +54,39 @@ func (a *answers) slot(key string) *forgetCount {
 	return &a.forgets[maphash.String(a.seed, key)%forgetSlots]
 }
 
-// put keeps an answer, at the cost of others if need be.
-func (a *answers) put(key string, asked forgetCount, new *answer, entriesMax int, bytesMax int64) {
+// put keeps an answer, at the cost of others if need be, and returns how many
+// those are.
+func (a *answers) put(key string, asked forgetCount, new *answer, entriesMax int, bytesMax int64) (evicted int) {
 	a.kept.mu.Lock()
 	defer a.kept.mu.Unlock()
 	if *a.slot(key) != asked {
-		return
+		return 0
 	}
 	old := a.kept.entries[key]
 	if new.bytes > bytesMax {
 		if old != nil {
 			a.remove(old)
 		}
-		return
+		return 0
 	}
 	if old != nil {
 		a.bytes += new.bytes - old.value.bytes
 		old.value = new
-		a.shrink(entriesMax, bytesMax)
-		return
+		return a.shrink(entriesMax, bytesMax)
 	}
-	a.shrink(entriesMax-1, bytesMax-new.bytes)
+	evicted = a.shrink(entriesMax-1, bytesMax-new.bytes)
 	a.bytes += new.bytes
 	a.kept.add(key, new)
+	return evicted
 }
 
-// shrink evicts until no more is kept than that. The caller holds the lock.
-func (a *answers) shrink(entriesMax int, bytesMax int64) {
-	for len(a.kept.entries) > entriesMax || a.bytes > bytesMax {
+// shrink evicts until no more is kept than that, and returns how many had to
+// go. The caller holds the lock.
+func (a *answers) shrink(entriesMax int, bytesMax int64) (evicted int) {
+	for ; len(a.kept.entries) > entriesMax || a.bytes > bytesMax; evicted++ {
 		a.bytes -= a.kept.evict(nil).value.bytes
-		a.evicted.Add(1)
 	}
+	return evicted
 }
 
 func (a *answers) remove(e *sieveEntry[*answer]) {
@@ -129,7 +130,8 @@ func bytesOf(key string, value any, size func(any) int64) int64 {
 	if size == nil {
 		size = shallowSize
 	}
-	return entryBytes + int64(len(key)) + max(size(value), 0)
+	// Capped to what no BytesMax allows: a sum must not overflow into one that does.
+	return entryBytes + int64(len(key)) + min(max(size(value), 0), bytesLimit)
 }
 
 // shallowSize is the size of a value, of what it points to, or of a slice's

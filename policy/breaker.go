@@ -51,18 +51,23 @@ func (s BreakerState) String() string {
 type Breaker struct {
 	config atomic.Pointer[BreakerConfig]
 	era    atomic.Pointer[era]
-	events events
+	*breakerNews
+	key  string // of a KeyedBreaker's
+	last lastRejected
 
-	mu      sync.Mutex // guards changes of era and what is marked below
-	reopens int        // guarded: half-open eras that failed since last closed
+	mu      sync.Mutex    // guards changes of era and what is marked below
+	reopens int           // guarded: how often it opened again before it was calm
+	period  time.Duration // guarded: of the last open era
 }
 
 // era is one stay in one state. A permit belongs to an era, and a result that
 // comes after its era has ended is dropped: it says nothing about the present.
 type era struct {
+	breaker     *Breaker
 	state       BreakerState
 	began       time.Duration
 	ends        time.Duration // of open and rampingUp
+	calm        time.Duration // of closed and rampingUp: from when on earlier eras are forgotten
 	forced      bool          // by an operator: ends only by Auto
 	isolated    bool          // forced open, and the rejections say so
 	why         string
@@ -76,8 +81,7 @@ type era struct {
 
 // NewBreaker returns a closed Breaker, or the problems of its Config.
 func NewBreaker(c BreakerConfig) (*Breaker, error) {
-	b := new(Breaker)
-	b.events.observer = c.Observer
+	b := &Breaker{breakerNews: newBreakerNews(c)}
 	if err := b.Set(c); err != nil {
 		return nil, err
 	}
@@ -85,8 +89,8 @@ func NewBreaker(c BreakerConfig) (*Breaker, error) {
 }
 
 // Set changes the configuration and keeps the state and its counts, except
-// that another Window or WindowCalls begins to count anew. The Observer stays
-// as it was.
+// that another Window or WindowCalls begins to count anew. Name and Observer
+// stay as they were.
 func (b *Breaker) Set(c BreakerConfig) error {
 	if err := c.Validate(); err != nil {
 		return err
@@ -101,7 +105,7 @@ func (b *Breaker) adopt(c BreakerConfig) {
 	defer b.mu.Unlock()
 	old := b.config.Swap(&c)
 	if old == nil {
-		b.era.Store((&era{began: now()}).counting(c.outcomes()))
+		b.era.Store((&era{breaker: b, began: now()}).counting(c.outcomes()))
 	} else if e := b.era.Load(); (old.Window != c.Window || old.WindowCalls != c.WindowCalls) && e.outcomes.Load() != nil {
 		e.counting(c.outcomes())
 	}
@@ -114,34 +118,39 @@ func (e *era) counting(o outcomes) *era {
 }
 
 // BreakerPermit lets one call through a Breaker. The zero permit is inert.
+//
+// Its size matters: the compiler keeps a struct of up to four words and four
+// fields in registers, and copies a larger one through memory at each return.
 type BreakerPermit struct {
-	breaker *Breaker
-	era     *era
-	start   time.Duration
-	place   int
-	taken   uint32
+	era          *era // nil once it is spent
+	start        time.Duration
+	place, taken uint32 // of a probe
 }
 
 // Allow asks to make one call. The error is a [Rejected] for [ErrOpen]. The
 // permit's Done must be called once the call is over.
 func (b *Breaker) Allow() (BreakerPermit, error) {
-	e := b.era.Load()
-	switch e.state {
+	if e := b.era.Load(); e.state == BreakerClosed && b.config.Load().SlowCallDuration <= 0 {
+		return BreakerPermit{era: e}, nil
+	}
+	return b.allow()
+}
+
+// allow is Allow for all but the common case, which is small enough to be
+// compiled into its callers.
+func (b *Breaker) allow() (BreakerPermit, error) {
+	switch e := b.era.Load(); e.state {
 	case BreakerClosed:
+		return BreakerPermit{era: e, start: now()}, nil
 	case BreakerOpen:
 		// In an outage most calls end here: they must not queue for the lock.
 		if after := e.ends - now(); e.forced || after > 0 {
-			return BreakerPermit{}, rejectOpen(e, after)
+			err := b.rejectOpen(e, after)
+			b.events.flush()
+			return BreakerPermit{}, err
 		}
-		return b.allowGuarded()
-	default:
-		return b.allowGuarded()
 	}
-	p := BreakerPermit{breaker: b, era: e}
-	if b.config.Load().SlowCallDuration > 0 {
-		p.start = now()
-	}
-	return p, nil
+	return b.allowGuarded()
 }
 
 // allowGuarded is Allow for the states that are not closed.
@@ -158,88 +167,90 @@ func (b *Breaker) allowGuarded() (BreakerPermit, error) {
 	case e.state == BreakerOpen && t >= e.ends:
 		e = b.enter(&era{state: BreakerHalfOpen, began: t, probes: make([]probe, c.Probes)}, "the open period is over")
 	case e.state == BreakerRampingUp && t >= e.ends:
-		e = b.enter((&era{state: BreakerClosed, began: t}).counting(*e.outcomes.Load()), "the ramp-up is over")
+		e = b.enter((&era{state: BreakerClosed, began: t, calm: e.calm}).counting(*e.outcomes.Load()), "the ramp-up is over")
 	}
 	switch e.state {
 	case BreakerOpen:
-		return BreakerPermit{}, rejectOpen(e, e.ends-t)
+		return BreakerPermit{}, b.rejectOpen(e, e.ends-t)
 	case BreakerHalfOpen:
 		return b.probe(e, t)
 	case BreakerRampingUp:
 		if share := 0.1 + 0.9*float64(t-e.began)/float64(e.ends-e.began); rand.Float64() > share {
-			return BreakerPermit{}, rejectOpen(e, 0)
+			return BreakerPermit{}, b.rejectOpen(e, 0)
 		}
 	}
-	return BreakerPermit{breaker: b, era: e, start: t}, nil
+	return BreakerPermit{era: e, start: t}, nil
 }
 
 // rejectOpen refuses a call of the era e. When it may help to try again is
 // known only while the breaker is open and judges for itself.
-func rejectOpen(e *era, after time.Duration) error {
+func (b *Breaker) rejectOpen(e *era, after time.Duration) error {
 	if e.forced {
 		after = 0
 	}
-	reason := ErrOpen
+	d := &b.refused
 	if e.isolated {
-		reason = ErrIsolated
+		d = &b.refusedIsolated
 	}
-	return &Rejected{Policy: "breaker", Reason: reason, RetryAfter: max(after, 0)}
+	return b.last.refuse(d, max(after, 0), b.key, e.why)
 }
 
 // Done says how the call went. Only the first Done of a permit counts, and
 // none counts that comes after the breaker's state has changed.
 func (p *BreakerPermit) Done(class Class) {
-	b, e := p.breaker, p.era
-	p.breaker = nil
-	if b == nil || b.era.Load() != e {
-		return
-	}
-	if e.state == BreakerHalfOpen {
-		b.probed(p, class)
-		return
-	}
-	if class == Success || class == Failure {
-		b.count(e, p.start, class)
+	if e := p.era; e != nil {
+		p.era = nil
+		e.done(p, class)
 	}
 }
 
-// count records a result of a closed or ramping era and opens the breaker when
-// it is one too many.
-func (b *Breaker) count(e *era, start time.Duration, class Class) {
-	c, failed := b.config.Load(), class == Failure
+func (e *era) done(p *BreakerPermit, class Class) {
+	switch b := e.breaker; {
+	case b.era.Load() != e:
+	case e.state == BreakerHalfOpen:
+		b.probed(e, p, class)
+	case class == Success || class == Failure:
+		b.count(e, p.start, class == Failure)
+	}
+}
+
+// count records a result of a closed or ramping era. The clock is read only
+// where it counts.
+func (b *Breaker) count(e *era, start time.Duration, failed bool) {
+	c := b.config.Load()
+	if !failed && e.consecutive.Load() != 0 {
+		e.consecutive.Store(0)
+	}
+	var t time.Duration
+	slow := false
+	if c.FailureRate > 0 || c.SlowCallDuration > 0 {
+		if c.WindowCalls == 0 || c.SlowCallDuration > 0 {
+			t = now()
+			slow = start > 0 && c.SlowCallDuration > 0 && t-start >= c.SlowCallDuration
+		}
+		(*e.outcomes.Load()).add(t, failed, slow)
+	}
+	if failed || slow {
+		b.convict(e, c, t, failed)
+	}
+}
+
+// convict opens the breaker if a call that failed or was slow, and has been
+// counted, is one too many.
+func (b *Breaker) convict(e *era, c *BreakerConfig, t time.Duration, failed bool) {
 	var why string
 	if failed {
 		n := e.consecutive.Add(1)
 		if c.ConsecutiveFailures > 0 && n >= int64(c.ConsecutiveFailures) {
 			why = fmt.Sprintf("%d failures in a row", n)
 		}
-	} else if e.consecutive.Load() != 0 {
-		e.consecutive.Store(0)
 	}
-	if c.FailureRate > 0 || c.SlowCallDuration > 0 {
-		if bad := c.rates(e, start, failed); why == "" {
-			why = bad
-		}
+	if why == "" && (c.FailureRate > 0 || c.SlowCallDuration > 0) {
+		why = c.tooMany((*e.outcomes.Load()).sum(t))
 	}
 	if why != "" {
 		b.open(e, now(), why)
 	}
-}
-
-// rates counts a call for the rates and explains which of them it makes too
-// high, if any. The clock is read only where it counts.
-func (c *BreakerConfig) rates(e *era, start time.Duration, failed bool) string {
-	var t time.Duration
-	if c.WindowCalls == 0 || c.SlowCallDuration > 0 {
-		t = now()
-	}
-	slow := start > 0 && c.SlowCallDuration > 0 && t-start >= c.SlowCallDuration
-	o := *e.outcomes.Load()
-	o.add(t, failed, slow)
-	if !failed && !slow {
-		return ""
-	}
-	return c.tooMany(o.sum(t))
 }
 
 // open ends the era e, unless another call has ended it already.
@@ -252,8 +263,15 @@ func (b *Breaker) open(e *era, t time.Duration, why string) {
 	}
 }
 
+// openGuarded opens the breaker, for longer than the last time unless it was
+// calm before: a callee that flaps passes its probes again and again.
 func (b *Breaker) openGuarded(t time.Duration, why string) {
 	c := b.config.Load()
+	if e := b.era.Load(); e.state == BreakerHalfOpen || t < e.calm {
+		b.reopens++
+	} else {
+		b.reopens = 0
+	}
 	period := c.OpenDuration
 	for range b.reopens {
 		if period *= 2; period >= c.OpenDurationMax {
@@ -262,16 +280,19 @@ func (b *Breaker) openGuarded(t time.Duration, why string) {
 		}
 	}
 	period += time.Duration((rand.Float64() - 0.5) / 5 * float64(period))
+	b.period = period
 	b.enter(&era{state: BreakerOpen, began: t, ends: t + period, why: why}, why)
 }
 
 // enter makes e the present era and tells the observer.
 func (b *Breaker) enter(e *era, why string) *era {
-	e.why = why // before it is published
+	e.breaker, e.why = b, why // before it is published
 	old := b.era.Swap(e)
 	if old.state != e.state {
-		b.events.put(Event{Policy: "breaker", Name: b.config.Load().Name, Kind: "state",
-			From: old.state.String(), To: e.state.String(), Why: why})
+		if e.state == BreakerOpen {
+			b.opened.Add(1)
+		}
+		b.events.put(Event{Kind: EventState, From: old.state.String(), To: e.state.String(), Why: why, Key: b.key})
 	}
 	return e
 }
@@ -299,7 +320,6 @@ func (b *Breaker) Auto() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.era.Load().forced {
-		b.reopens = 0
 		b.enter((&era{began: now()}).counting(b.config.Load().outcomes()), "no longer forced")
 	}
 }
@@ -324,17 +344,24 @@ type BreakerStatus struct {
 	RetryAfter time.Duration
 	// Forced is set by Force and Isolate, and Isolated by Isolate alone.
 	Forced, Isolated bool
+	// Opened is how often the breaker opened so far, and Rejected how many
+	// calls it refused. Those of a [KeyedBreaker] count together.
+	Opened, Rejected uint64
 }
 
 // Status reports the breaker's state. It changes nothing.
 func (b *Breaker) Status() BreakerStatus {
 	e, t := b.era.Load(), now()
-	s := BreakerStatus{State: e.state, Why: e.why, Since: t - e.began, Forced: e.forced, Isolated: e.isolated}
+	s := BreakerStatus{State: e.state, Why: e.why, Since: t - e.began, Forced: e.forced, Isolated: e.isolated,
+		Opened: b.opened.Load(), Rejected: b.rejected()}
 	if e.state == BreakerOpen && !e.forced {
 		s.RetryAfter = max(e.ends-t, 0)
 	}
 	return s
 }
+
+// State is that of Status, for a caller who wants nothing else: it costs less.
+func (b *Breaker) State() BreakerState { return b.era.Load().state }
 
 // Ready reports whether Allow may let a call through now. A load balancer asks
 // it to pass over a breaker that is open or has no place for another probe; it
@@ -369,21 +396,21 @@ func (b *Breaker) readyGuarded() bool {
 }
 
 // Do makes the call unless the breaker is open. A panic counts as a failure.
-func (b *Breaker) Do(ctx context.Context, next Next) Result {
+func (b *Breaker) Do(ctx context.Context, next Next) Result { return alone(ctx, b, next) }
+
+func (b *Breaker) run(ctx context.Context, next Next, r *Result) {
 	p, err := b.Allow()
 	if err != nil {
-		return rejection(ctx, err)
+		*r = rejection(ctx, err)
+		return
 	}
 	defer p.Done(Failure) // a panic or runtime.Goexit; else p is spent by then
-	r := next.Do(ctx)
-	if r.Open() {
+	next.run(ctx, r)
+	if r.ending != nil {
 		held := p
-		p.breaker = nil
+		p.era = nil
 		r.AtEnd(held.Done)
-		return r
+		return
 	}
 	p.Done(r.Class)
-	return r
 }
-
-func (b *Breaker) joins() bool { return true }

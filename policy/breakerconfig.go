@@ -11,16 +11,17 @@ type BreakerConfig struct {
 	// Name is what events call the breaker.
 	Name string `yaml:"-"`
 	// ConsecutiveFailures opens the breaker after that many failures with no
-	// success between them, however far apart. Default 5.
+	// success between them, however far apart. Default 5; negative: off.
 	ConsecutiveFailures int `yaml:"consecutiveFailures"`
 	// FailureRate opens the breaker when at least this share of the calls in
-	// Window, or of the last WindowCalls, failed. Half-open probes are judged by it too. Default 50%.
+	// Window, or of the last WindowCalls, failed. Half-open probes are judged
+	// by it too. Default 50%; negative: off.
 	FailureRate Ratio `yaml:"failureRate"`
 	// SlowCallDuration is from when on a call counts as slow, whatever its
 	// result. Default 0: none is slow.
 	SlowCallDuration time.Duration `yaml:"slowCallDuration"`
 	// SlowCallRate opens the breaker when at least this share of those calls
-	// were slow. Default 80%.
+	// were slow. Default 80%; negative: off.
 	SlowCallRate Ratio `yaml:"slowCallRate"`
 	// MinimumCalls is how many of those calls there must be before a rate
 	// counts. Default 20, or WindowCalls if that is less.
@@ -30,9 +31,10 @@ type BreakerConfig struct {
 	// WindowCalls measures rates over that many last calls instead, however
 	// long ago they were. Default 0: over Window.
 	WindowCalls int `yaml:"windowCalls"`
-	// OpenDuration is how long the breaker stays open the first time. Each
-	// time that probes fail it doubles, spread by a tenth either way, up to
-	// OpenDurationMax. Default 5s.
+	// OpenDuration is how long the breaker stays open the first time. It doubles
+	// each time that probes fail, or that the breaker opens again before it has
+	// been closed for as long as it was open, spread by a tenth either way, up
+	// to OpenDurationMax. Default 5s.
 	OpenDuration time.Duration `yaml:"openDuration"`
 	// OpenDurationMax bounds the growth, before the spread. Default 1m, or
 	// OpenDuration if that is longer.
@@ -46,7 +48,7 @@ type BreakerConfig struct {
 	// RampUp is how long after half-open the share of admitted calls grows
 	// from a tenth to all. Default 0: at once.
 	RampUp time.Duration `yaml:"rampUp"`
-	// Observer is told of each change of state.
+	// Observer is told of each change of state, and of refused calls.
 	Observer Observer `yaml:"-"`
 }
 

@@ -33,13 +33,13 @@ func (b *Breaker) expire(e *era, t time.Duration) *era {
 // probe hands out a place of a half-open era, if one is free.
 func (b *Breaker) probe(e *era, t time.Duration) (BreakerPermit, error) {
 	if !e.hasPlace() {
-		return BreakerPermit{}, rejectOpen(e, 0)
+		return BreakerPermit{}, b.rejectOpen(e, 0)
 	}
 	place := slices.IndexFunc(e.probes, func(p probe) bool { return !p.running() })
 	p := &e.probes[place]
 	p.taken++
 	p.expires = t + b.config.Load().ProbeTimeout
-	return BreakerPermit{b, e, t, place, p.taken}, nil
+	return BreakerPermit{e, t, uint32(place), p.taken}, nil
 }
 
 // hasPlace reports whether one more probe may start: those that are over and
@@ -55,11 +55,10 @@ func (e *era) hasPlace() bool {
 }
 
 // probed counts the result of a half-open era's probe.
-func (b *Breaker) probed(p *BreakerPermit, class Class) {
+func (b *Breaker) probed(e *era, p *BreakerPermit, class Class) {
 	defer b.events.flush()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	e := p.era
 	if b.era.Load() != e || e.probes[p.place].taken != p.taken {
 		return // the era is over, or the lease was
 	}
@@ -88,12 +87,10 @@ func (b *Breaker) judge(e *era, t time.Duration) {
 	tooMany := max(1, rate*float64(len(e.probes)))
 	switch {
 	case float64(e.failed) >= tooMany:
-		b.reopens++
 		b.openGuarded(t, fmt.Sprintf("%d of %d probes failed", e.failed, e.failed+e.succeeded))
 	case float64(len(e.probes)-e.succeeded) < tooMany:
-		b.reopens = 0
 		why := fmt.Sprintf("%d of %d probes succeeded", e.succeeded, e.failed+e.succeeded)
-		next := &era{state: BreakerClosed, began: t}
+		next := &era{state: BreakerClosed, began: t, calm: t + b.period}
 		if c.RampUp > 0 {
 			next.state, next.ends = BreakerRampingUp, t+c.RampUp
 		}

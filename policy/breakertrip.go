@@ -11,9 +11,6 @@ func (b *Breaker) Trip(why string) {
 	if e.forced || e.state == BreakerOpen {
 		return
 	}
-	if e.state == BreakerHalfOpen {
-		b.reopens++
-	}
 	b.openGuarded(now(), why)
 }
 
@@ -28,6 +25,6 @@ func (b *Breaker) Close(why string) {
 	if e.forced || e.state == BreakerClosed || e.state == BreakerRampingUp {
 		return
 	}
-	b.reopens = 0
-	b.enter((&era{state: BreakerClosed, began: now()}).counting(b.config.Load().outcomes()), why)
+	t := now()
+	b.enter((&era{state: BreakerClosed, began: t, calm: t + b.period}).counting(b.config.Load().outcomes()), why)
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,8 +41,9 @@ func (c BudgetConfig) WithDefaults() BudgetConfig {
 	return c
 }
 
-// budget counts calls and repeats. A call costs it one atomic addition and no
-// clock reading: the calls since the last repeat are taken as evenly spread.
+// budget counts calls and repeats. A call costs it one atomic addition; the clock
+// is read for a repeat and for one call in budgetStride. The calls since it was
+// last read are taken as evenly spread: that is how many may be misplaced.
 type budget struct {
 	calls atomic.Int64
 
@@ -52,8 +54,26 @@ type budget struct {
 	position int
 }
 
+// budgetStride is a power of two.
+const budgetStride = 64
+
 // start makes the budget count from now on.
 func (b *budget) start() { b.rolled = now() }
+
+// called counts a call.
+func (b *budget) called(c *BudgetConfig) {
+	if b.calls.Add(1)%budgetStride == 0 {
+		b.place(c)
+	}
+}
+
+// place puts the calls so far where they belong, unless somebody else is at it.
+func (b *budget) place(c *BudgetConfig) {
+	if !c.Off && b.mu.TryLock() {
+		b.roll(c.Window / windowBuckets)
+		b.mu.Unlock()
+	}
+}
 
 // spend takes one repeat from the budget, if there is one left.
 func (b *budget) spend(c *BudgetConfig) bool {
@@ -63,17 +83,42 @@ func (b *budget) spend(c *BudgetConfig) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.roll(c.Window / windowBuckets)
-	var calls, repeats float64
-	for i := range b.buckets {
-		calls += b.buckets[i].calls
-		repeats += b.buckets[i].repeats
-	}
-	allowed := float64(c.Share)*calls + max(c.MinPerSecond, 0)*c.Window.Seconds()
+	repeats, allowed := b.sum(c)
 	if repeats+1 > allowed {
 		return false
 	}
 	b.buckets[b.position].repeats++
 	return true
+}
+
+// sum is how many repeats are within the window, and how many may be. The
+// caller holds mu and has rolled the ring.
+func (b *budget) sum(c *BudgetConfig) (repeats, allowed float64) {
+	var calls float64
+	for i := range b.buckets {
+		calls += b.buckets[i].calls
+		repeats += b.buckets[i].repeats
+	}
+	return repeats, float64(c.Share)*calls + max(c.MinPerSecond, 0)*c.Window.Seconds()
+}
+
+// BudgetStatus is a budget's state at one moment, for people.
+type BudgetStatus struct {
+	// Spent is how many repeats the calls of the window had, and Left how many
+	// more they may have now. Off lifts the budget: then both are zero.
+	Spent, Left float64
+	Off         bool
+}
+
+func (b *budget) status(c *BudgetConfig) BudgetStatus {
+	if c.Off {
+		return BudgetStatus{Off: true}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.roll(c.Window / windowBuckets)
+	spent, allowed := b.sum(c)
+	return BudgetStatus{Spent: spent, Left: math.Floor(max(allowed-spent, 0))}
 }
 
 // roll moves the ring on to now and spreads the new calls over the buckets

@@ -109,3 +109,45 @@ func TestBudgetForgetsOldCalls(t *testing.T) {
 		}
 	})
 }
+
+// TestBudgetIsAShareOfItsWindow changes the traffic without asking for a repeat
+// in between: what is left is the share of the calls of the last window, less
+// or more those of a tenth of it and those not placed yet.
+func TestBudgetIsAShareOfItsWindow(t *testing.T) {
+	type spell struct{ lasts, every time.Duration }
+	for name, spells := range map[string][]spell{
+		"a flood after a day of rest": {{24 * time.Hour, 0}, {10 * time.Second, time.Millisecond}},
+		"a calm after an hour's load": {{time.Hour, 10 * time.Millisecond}, {10 * time.Minute, time.Second}},
+		"a rest after a flood":        {{10 * time.Second, time.Millisecond}, {11 * time.Second, 0}},
+		"few calls after a rest":      {{time.Hour, 0}, {time.Minute, 50 * time.Millisecond}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := BudgetConfig{Share: 0.2, MinPerSecond: 3}
+				r, h := mustRetry(t, RetryConfig{Budget: c}), mustHedge(t, HedgeConfig{Budget: c})
+				tried := mustHedge(t, HedgeConfig{Budget: c, Delay: time.Hour})
+				var calls []time.Duration
+				for _, s := range spells {
+					for until := now() + s.lasts; now() < until; {
+						if s.every == 0 {
+							time.Sleep(s.lasts)
+							continue
+						}
+						_, _ = r.Begin(), h.Begin()
+						_, _ = Do(t.Context(), tried, working)
+						calls = append(calls, now())
+						time.Sleep(s.every)
+					}
+				}
+				within := func(d time.Duration) int { return len(calls) - before(calls, now()-d) }
+				least := 30 + 0.2*float64(within(9*time.Second)-budgetStride) - 1 // it is rounded down
+				most := 30 + 0.2*float64(within(10*time.Second)+budgetStride)
+				for by, left := range map[string]float64{"a retry": r.Status().Budget.Left, "a proxy's hedge": h.Status().Budget.Left, "a hedge": tried.Status().Budget.Left} {
+					if left < least || left > most {
+						t.Errorf("%s has %v repeats left, want %.0f to %.0f", by, left, least, most)
+					}
+				}
+			})
+		})
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -22,7 +23,7 @@ type BulkheadConfig struct {
 	QueueMax int `yaml:"queueMax"`
 	// WaitMax is how long they wait. Default 1s when there is a queue.
 	WaitMax time.Duration `yaml:"waitMax"`
-	// Observer is told, at most once a second, that calls are refused.
+	// Observer is told that calls are refused.
 	Observer Observer `yaml:"-"`
 }
 
@@ -52,6 +53,7 @@ func (c BulkheadConfig) WithDefaults() BulkheadConfig {
 // take all of a program's goroutines, connections and memory.
 type Bulkhead struct {
 	config  atomic.Pointer[BulkheadConfig]
+	set     sync.Mutex // lets one Set run at a time
 	gate    gate
 	refused refusals
 }
@@ -60,8 +62,10 @@ type Bulkhead struct {
 func NewBulkhead(c BulkheadConfig) (*Bulkhead, error) {
 	b := new(Bulkhead)
 	b.gate.order = inTurn{}
-	b.refused.policy, b.refused.name = "bulkhead", c.Name
-	b.refused.events.observer = c.Observer
+	b.refused.begin("bulkhead", c.Name, c.Observer, ErrFull, func(Event) string {
+		s := b.Status()
+		return fmt.Sprintf("%d of %d places are taken and %d calls wait", s.InFlight, s.MaxConcurrent, s.Queued)
+	})
 	if err := b.Set(c); err != nil {
 		return nil, err
 	}
@@ -76,6 +80,8 @@ func (b *Bulkhead) Set(c BulkheadConfig) error {
 		return err
 	}
 	c = c.WithDefaults()
+	b.set.Lock()
+	defer b.set.Unlock()
 	b.config.Store(&c)
 	b.gate.resize(c.MaxConcurrent)
 	return nil
@@ -125,11 +131,7 @@ func (b *Bulkhead) acquireInTurn(ctx context.Context) (BulkheadPermit, error) {
 }
 
 func (b *Bulkhead) reject() error {
-	b.refused.add(now(), func() string {
-		s := b.Status()
-		return fmt.Sprintf("%d of %d places are taken and %d calls wait", s.InFlight, s.MaxConcurrent, s.Queued)
-	})
-	return &Rejected{Policy: "bulkhead", Reason: ErrFull}
+	return b.refused.reject(0)
 }
 
 // Done gives the place back. Only the first Done of a permit counts; how the
@@ -157,21 +159,21 @@ func (b *Bulkhead) Status() BulkheadStatus {
 }
 
 // Do makes the call once there is a place for it.
-func (b *Bulkhead) Do(ctx context.Context, next Next) Result {
+func (b *Bulkhead) Do(ctx context.Context, next Next) Result { return alone(ctx, b, next) }
+
+func (b *Bulkhead) run(ctx context.Context, next Next, r *Result) {
 	p, err := b.Acquire(ctx)
 	if err != nil {
-		return rejection(ctx, err)
+		*r = rejection(ctx, err)
+		return
 	}
 	defer p.Done(Ignored) // a panic or runtime.Goexit; else p is spent by then
-	r := next.Do(ctx)
-	if r.Open() {
+	next.run(ctx, r)
+	if r.ending != nil {
 		held := p
 		p.gate = nil
 		r.AtEnd(held.Done)
-		return r
+		return
 	}
 	p.Done(r.Class)
-	return r
 }
-
-func (b *Bulkhead) joins() bool { return true }

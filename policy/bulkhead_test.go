@@ -235,7 +235,9 @@ func TestBulkheadTellsItsObserver(t *testing.T) {
 		}
 		time.Sleep(time.Second)
 		_, _ = b.TryAcquire()
-		if len(got) != 2 || got[0].Kind != "rejected" || got[1].Why != "10 calls since the last event; 1 of 1 places are taken and 0 calls wait" {
+		synctest.Wait()
+		if len(got) != 2 || got[0].Kind != EventRejected || got[0].Count != 1 || !errors.Is(got[0].Err, ErrFull) ||
+			got[1].Count < 9 || got[1].Why != "1 of 1 places are taken and 0 calls wait" {
 			t.Fatalf("got %+v", got)
 		}
 	})

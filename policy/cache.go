@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 )
@@ -16,10 +17,12 @@ import (
 // Callers share one value: nobody may modify it. A result that only one can
 // use, because it is open (see [Open]) or an io.Closer, is never kept.
 type Cache struct {
-	config              atomic.Pointer[CacheConfig]
-	answers             *answers
-	flights             *Singleflight
-	hits, misses, stale atomic.Uint64
+	config       atomic.Pointer[CacheConfig]
+	answers      *answers
+	flights      *Singleflight
+	hits, misses atomic.Uint64
+
+	stale, refreshFailed, evicted digest
 }
 
 // NewCache returns an empty Cache, or the problems of its Config.
@@ -28,13 +31,26 @@ func NewCache(c CacheConfig) (*Cache, error) {
 	if err != nil {
 		return nil, err
 	}
-	flights.stragglers.policy, flights.stragglers.name = "cache", c.Name
-	flights.stragglers.events.observer = c.Observer
 	cache := &Cache{answers: newAnswers(), flights: flights}
+	cache.begin(c)
 	if err := cache.Set(c); err != nil {
 		return nil, err
 	}
 	return cache, nil
+}
+
+// begin makes the cache's events, and those of its flights, its own.
+func (c *Cache) begin(config CacheConfig) {
+	c.flights.begin("cache", config.Name, config.Observer)
+	events := &c.flights.stragglers.events
+	c.stale.begin(events, EventStale, nil, func(e Event) string {
+		if e.Err == nil {
+			return "a new answer is on its way"
+		}
+		return "the callee failed: " + e.Err.Error()
+	})
+	c.refreshFailed.begin(events, EventRefreshFailed, nil, func(e Event) string { return "no new answer: " + reasonOf(e.Err) })
+	c.evicted.begin(events, EventEvicted, nil, func(Event) string { return "others needed the room" })
 }
 
 // Set changes the configuration and keeps the answers, as many as EntriesMax
@@ -47,8 +63,9 @@ func (c *Cache) Set(config CacheConfig) error {
 	config = config.WithDefaults()
 	c.config.Store(&config)
 	c.answers.kept.mu.Lock()
-	c.answers.shrink(config.EntriesMax, config.BytesMax)
+	n := c.answers.shrink(config.EntriesMax, config.BytesMax)
 	c.answers.kept.mu.Unlock()
+	c.tellEvicted(n)
 	return nil
 }
 
@@ -75,11 +92,16 @@ type CacheStatus struct {
 	Hits, Stale, Misses uint64
 	// Evicted answers had to go for others.
 	Evicted uint64
+	// RefreshFailed is how many times a new answer did not come for an old one
+	// that was given meanwhile, and Joined how many calls waited for another
+	// one of the same key.
+	RefreshFailed, Joined uint64
 }
 
 // Status reports the cache's state. It changes nothing.
 func (c *Cache) Status() CacheStatus {
-	s := CacheStatus{Hits: c.hits.Load(), Stale: c.stale.Load(), Misses: c.misses.Load(), Evicted: c.answers.evicted.Load()}
+	s := CacheStatus{Hits: c.hits.Load(), Stale: c.stale.total.Load(), Misses: c.misses.Load(), Evicted: c.evicted.total.Load(),
+		RefreshFailed: c.refreshFailed.total.Load(), Joined: c.flights.joined.total.Load()}
 	s.Entries, s.Bytes = c.answers.size()
 	return s
 }
@@ -102,22 +124,20 @@ func (c *Cache) Do(ctx context.Context, next Next) Result {
 		if a.renewing.CompareAndSwap(false, true) {
 			c.renew(ctx, config, key, a, next)
 		}
-		c.stale.Add(1)
+		c.stale.happened(ctx, Event{Key: key})
 		return a.result
 	}
 	r := c.flights.share(ctx, key, c.filling(config, key, next))
 	if a != nil && (r.Class == Failure || r.Class == Shed) {
 		if spare, ok := a.spare(config, now()); ok {
 			r.Discard()
-			c.stale.Add(1)
+			c.stale.happened(ctx, Event{Key: key, Class: r.Class, Err: failureOf(r)})
 			return spare
 		}
 	}
 	c.misses.Add(1)
 	return r
 }
-
-func (c *Cache) joins() bool { return false }
 
 // filling makes the call and keeps its answer.
 func (c *Cache) filling(config *CacheConfig, key string, next Next) Next {
@@ -139,9 +159,28 @@ func (c *Cache) renew(ctx context.Context, config *CacheConfig, key string, old 
 	d.start(within, NextFunc(func(ctx context.Context) Result {
 		defer cancel()
 		defer old.renewing.Store(false)
-		return c.flights.share(ctx, key, c.filling(config, key, next))
+		r := c.flights.share(ctx, key, c.filling(config, key, next))
+		if r.Class != Success {
+			c.refreshFailed.happened(ctx, Event{Key: key, Class: r.Class, Err: r.Err})
+		}
+		return r
 	}), 0)
 	d.leave()
+}
+
+// failureOf is a result's error, or one that stands for its class.
+func failureOf(r Result) error {
+	if r.Err == nil {
+		return errors.New(r.Class.String())
+	}
+	return r.Err
+}
+
+func (c *Cache) tellEvicted(n int) {
+	if n > 0 {
+		c.evicted.note(n, Event{})
+		c.evicted.events.flush()
+	}
 }
 
 // keep keeps what may be given again.
@@ -166,7 +205,7 @@ func (c *Cache) keep(config *CacheConfig, key string, asked forgetCount, r Resul
 	}
 	a.result.RetryAfter = 0
 	a.bytes = bytesOf(key, a.result.Value, config.Size)
-	c.answers.put(key, asked, a, config.EntriesMax, config.BytesMax)
+	c.tellEvicted(c.answers.put(key, asked, a, config.EntriesMax, config.BytesMax))
 }
 
 // good reports whether it was an answer, and not a failure.

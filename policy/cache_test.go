@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"sync"
@@ -192,7 +193,7 @@ func TestCacheEndsARefreshThatHangs(t *testing.T) {
 func TestCacheContainsThePanicOfARefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var events []Event
-		c := mustCache(t, CacheConfig{Name: "stock", TTL: 1, StaleWhileRevalidate: time.Hour, Observer: func(e Event) { events = append(events, e) }})
+		c := mustCache(t, CacheConfig{Name: "stock", TTL: 1, StaleWhileRevalidate: time.Hour, Observer: Observer(func(e Event) { events = append(events, e) }).Only(EventPanic)})
 		ctx := WithKey(t.Context(), "k")
 		_, _ = Do(ctx, c, working)
 		time.Sleep(time.Second)
@@ -309,6 +310,18 @@ func TestCacheHoldsItsBounds(t *testing.T) {
 	c.Clear()
 	if s := c.Status(); s.Entries != 0 || s.Bytes != 0 {
 		t.Errorf("after Clear: %+v", s)
+	}
+}
+
+func TestCacheHoldsItsBoundsWhateverSizeSays(t *testing.T) {
+	for _, size := range []int64{math.MaxInt64, math.MaxInt64 - 300, math.MaxInt64 / 2, math.MinInt64} {
+		c := mustCache(t, CacheConfig{BytesMax: math.MaxInt64 / 2, Size: func(any) int64 { return size }})
+		for i := range 3 {
+			_, err := Do(WithKey(t.Context(), strconv.Itoa(i)), c, func(context.Context) (int, error) { return 1, nil })
+			if s := c.Status(); err != nil || s.Bytes < 0 || size > 0 && s.Entries > 0 {
+				t.Errorf("a size of %d: %v, %+v", size, err, s)
+			}
+		}
 	}
 }
 

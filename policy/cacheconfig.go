@@ -30,13 +30,14 @@ type CacheConfig struct {
 	EntriesMax int `yaml:"entriesMax"`
 	// BytesMax bounds their estimated size. Default 64 MiB.
 	BytesMax int64 `yaml:"bytesMax"`
-	// Size estimates the bytes of a value. By default that of a string, of a
+	// Size estimates the bytes of a value. Default: those of a string, of a
 	// slice's elements, or of what a pointer points to, and nothing deeper.
 	Size func(value any) int64 `yaml:"-"`
 	// RefreshTimeout bounds a call that a stale answer has started, since no
 	// caller waits for it. Default 10s.
 	RefreshTimeout time.Duration `yaml:"refreshTimeout"`
-	// Observer is told of panics that no caller waits for.
+	// Observer is told of old answers that are given, of answers that go, of
+	// calls that join another one, and of panics that no caller waits for.
 	Observer Observer `yaml:"-"`
 }
 
@@ -59,9 +60,12 @@ func (c CacheConfig) Validate() error {
 // staleMax bounds how long an answer may be kept: a year.
 const staleMax = 365 * 24 * time.Hour
 
+// bytesLimit bounds a BytesMax, so that sums of two stay far from overflow.
+const bytesLimit = math.MaxInt64 / 2
+
 func validateRoom(p *problems, entriesMax int, bytesMax int64) {
 	p.unless(entriesMax >= 0 && entriesMax <= 100*placesMax, "entriesMax", "want 0 to %d, got %d", 100*placesMax, entriesMax)
-	p.unless(bytesMax >= 0 && bytesMax <= math.MaxInt64/2, "bytesMax", "want 0 to %d, got %d", int64(math.MaxInt64/2), bytesMax)
+	p.unless(bytesMax >= 0 && bytesMax <= bytesLimit, "bytesMax", "want 0 to %d, got %d", int64(bytesLimit), bytesMax)
 }
 
 // WithDefaults returns the Config with every zero field that has a default set

@@ -108,7 +108,7 @@ func TestDoReturnsEveryKindOfValue(t *testing.T) {
 
 func TestPooledCallsSurviveMixedTypesAndConcurrency(t *testing.T) {
 	p := Chain(mustRetry(t, RetryConfig{Attempts: -1}), mustBreaker(t, BreakerConfig{ConsecutiveFailures: -1, FailureRate: -1}))
-	if !p.reuse {
+	if !p.Joins() {
 		t.Fatal("a chain of policies that join is not pooled")
 	}
 	var wg sync.WaitGroup
@@ -129,10 +129,10 @@ func TestPooledCallsSurviveMixedTypesAndConcurrency(t *testing.T) {
 
 func TestCallsAreNotPooledWithAPolicyThatMayOutliveThem(t *testing.T) {
 	foreign := policyFunc(func(ctx context.Context, next Next) Result { return next.Do(ctx) })
-	if Chain(mustBreaker(t, BreakerConfig{}), foreign).reuse {
+	if Chain(mustBreaker(t, BreakerConfig{}), foreign).Joins() {
 		t.Error("pooled beside a policy that does not say that it joins")
 	}
-	if Chain(Chain(foreign), mustBreaker(t, BreakerConfig{})).Classified(Classify).reuse {
+	if Chain(Chain(foreign), mustBreaker(t, BreakerConfig{})).Classified(Classify).Joins() {
 		t.Error("flattening or classifying forgot it")
 	}
 }
@@ -247,3 +247,52 @@ func onGoroutine(f func()) {
 
 func goexit(context.Context) (int, error)    { runtime.Goexit(); return 0, nil }
 func panicking(context.Context) (int, error) { panic("boom") }
+
+// counted is a policy of another package that replaces the Do of one of this.
+type counted struct {
+	*Breaker
+	calls int
+}
+
+func (c *counted) Do(ctx context.Context, next Next) Result {
+	c.calls++
+	return c.Breaker.Do(ctx, next)
+}
+
+func TestChainCallsTheDoThatReplacesAnother(t *testing.T) {
+	c := &counted{Breaker: mustBreaker(t, BreakerConfig{})}
+	for i, p := range []Policy{c, Chain(c), Chain(mustRetry(t, RetryConfig{}), c)} {
+		if _, err := Do(t.Context(), p, func(context.Context) (int, error) { return 0, nil }); err != nil || c.calls != i+1 {
+			t.Errorf("called %d times, want %d; error %v", c.calls, i+1, err)
+		}
+	}
+}
+
+// left is a policy of another package that answers before its call has ended.
+type left struct {
+	*Breaker
+	ended chan Result
+}
+
+func (l *left) Do(ctx context.Context, next Next) Result {
+	go func() { l.ended <- next.Do(ctx) }()
+	return Result{Value: 7}
+}
+
+func TestChainTakesNoPromiseOfAnEmbeddedPolicy(t *testing.T) {
+	l := &left{mustBreaker(t, BreakerConfig{}), make(chan Result)}
+	p := Chain(l)
+	if p.Joins() {
+		t.Error("a Do of another package joins because of the policy that its type embeds")
+	}
+	hold := make(chan struct{})
+	if v, err := Do(t.Context(), p, func(context.Context) (int, error) { <-hold; return 1, nil }); v != 7 || err != nil {
+		t.Fatalf("got %v, %v", v, err)
+	}
+	go func() { _, _ = Do(t.Context(), p, func(context.Context) (int, error) { return 2, nil }) }()
+	second := <-l.ended
+	close(hold)
+	if first := <-l.ended; first.Value != 1 || second.Value != 2 {
+		t.Errorf("the calls ended with %v and %v, want each its own", first.Value, second.Value)
+	}
+}

@@ -33,6 +33,7 @@ func (p *Panic) Unwrap() error {
 type detached struct {
 	ends       chan tryEnd // has room for every try
 	stragglers *stragglers
+	counted    *atomic.Int64 // of those that run, one less at each end; nil: not counted
 
 	mu      sync.Mutex
 	running int
@@ -47,11 +48,17 @@ type tryEnd struct {
 	exited   bool // by runtime.Goexit
 }
 
-// stragglers are the tries of a policy that nobody waits for any longer.
+// stragglers are the tries of a policy that nobody waits for any longer, with
+// the policy's events.
 type stragglers struct {
-	policy, name string
-	count        atomic.Int64
-	events       events
+	count  atomic.Int64
+	events events
+	panics digest
+}
+
+func (s *stragglers) begin(policy, name string, o Observer) {
+	s.events.begin(policy, name, o)
+	s.panics.begin(&s.events, EventPanic, nil, func(e Event) string { return e.Err.Error() })
 }
 
 func newDetached(s *stragglers, tries int) *detached {
@@ -89,6 +96,9 @@ func (d *detached) deliver(o tryEnd) {
 	d.mu.Lock()
 	d.running--
 	left := d.left
+	if d.counted != nil {
+		d.counted.Add(-1) // before its caller goes on
+	}
 	if !left {
 		d.ends <- o
 	}
@@ -119,21 +129,16 @@ func (d *detached) leave() {
 // drop discards the end of a try that has no caller. A panic, of the function or of
 // what closes its result, must not end the process: the observer is told.
 func (s *stragglers) drop(o tryEnd) {
-	defer s.events.flush()
 	defer func() {
 		if v := recover(); v != nil {
-			s.tell(panicOf(v))
+			s.panics.count(Event{Err: panicOf(v), Class: Failure})
 		}
 	}()
 	if o.panicked != nil {
-		s.tell(o.panicked)
+		s.panics.count(Event{Err: o.panicked, Class: Failure})
 		return
 	}
 	o.result.Discard()
-}
-
-func (s *stragglers) tell(p *Panic) {
-	s.events.put(Event{Policy: s.policy, Name: s.name, Kind: "panic", Why: p.Error()})
 }
 
 // raise repeats a panic or runtime.Goexit on the caller's goroutine.
@@ -145,3 +150,7 @@ func (o tryEnd) raise() {
 		runtime.Goexit()
 	}
 }
+
+// IsDetached reports whether calls return at the deadline though their function
+// goes on.
+func (t *Timeout) IsDetached() bool { return t.detached }

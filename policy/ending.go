@@ -15,7 +15,8 @@ func Open[T any](ctx context.Context, p Policy, fn func(context.Context) (T, err
 	s := &stream[T]{closer: closer}
 	s.function.fn = fn
 	s.prepare(p, s)
-	r := Next{&s.call, 0}.Do(ctx)
+	r := &s.result
+	Next{&s.call, 0}.run(ctx, r)
 	v, err := valueOf[T](r)
 	if r.ending == nil {
 		return v, &Ending{over: true, ended: r.Class}, err
@@ -54,7 +55,8 @@ type Ending struct {
 }
 
 // End tells every policy that the call is over: err is nil when the stream
-// came to its end, and otherwise what broke it. Only the first End counts.
+// came to its end, and otherwise what broke it. Only the first End counts, of
+// whatever kind.
 func (e *Ending) End(err error) {
 	if err != nil {
 		e.finish(Failure)
@@ -62,6 +64,10 @@ func (e *Ending) End(err error) {
 	}
 	e.finish(e.result)
 }
+
+// EndAs tells every policy that the call is over and what its end says about
+// the callee, where that is known only now: a gRPC stream's status comes last.
+func (e *Ending) EndAs(class Class) { e.finish(class) }
 
 // Abandon ends a call that its own caller gave up: the callee is not blamed.
 func (e *Ending) Abandon() { e.finish(Ignored) }
@@ -75,7 +81,21 @@ func (e *Ending) finish(class Class) {
 	hooks := e.hooks
 	e.hooks, e.over, e.ended, e.close = nil, true, class, nil
 	e.mu.Unlock()
-	for _, f := range hooks { // innermost first, as functions return
+	run(hooks, class)
+}
+
+// run runs the hooks, innermost first, as functions return. One that panics
+// does not keep the others from giving their permits back.
+func run(hooks []func(Class), class Class) {
+	done := 0
+	defer func() {
+		if done < len(hooks) {
+			run(hooks[done:], class)
+		}
+	}()
+	for done < len(hooks) {
+		f := hooks[done]
+		done++
 		f(class)
 	}
 }

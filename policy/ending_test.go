@@ -51,6 +51,7 @@ func TestOpenHoldsItsPermitUntilTheEnd(t *testing.T) {
 		{"read to its end", func(e *Ending) { e.End(nil) }, Success},
 		{"broken", func(e *Ending) { e.End(broken) }, Failure},
 		{"given up", func(e *Ending) { e.Abandon() }, Ignored},
+		{"ended as what it was", func(e *Ending) { e.EndAs(Shed) }, Shed},
 		{"ended twice", func(e *Ending) { e.End(nil); e.End(broken); e.Abandon() }, Success},
 	}
 	for _, test := range tests {
@@ -153,6 +154,34 @@ func TestDiscardClosesOnceAndReturnsPermitsThoughTheCloserPanics(t *testing.T) {
 		t.Errorf("%v, closed %d times", err, closed)
 	}
 	p.want(t, 0, Success)
+}
+
+func TestEndOfACallReleasesEveryPermitThoughAHookPanics(t *testing.T) {
+	outer, inner := new(permits), new(permits)
+	p := Chain(outer, endsBy(func(Class) { panic("the hook") }), inner)
+	_, ending, err := Open(t.Context(), p, func(context.Context) (int, error) { return 1, nil }, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	func() {
+		defer func() {
+			if v := recover(); v != "the hook" {
+				t.Errorf("the panic is %v", v)
+			}
+		}()
+		ending.End(nil)
+	}()
+	outer.want(t, 0, Success)
+	inner.want(t, 0, Success)
+}
+
+// endsBy runs at the end of each call.
+type endsBy func(Class)
+
+func (f endsBy) Do(ctx context.Context, next Next) Result {
+	r := next.Do(ctx)
+	r.AtEnd(f)
+	return r
 }
 
 func TestAtEndOfACallThatIsOverRunsAtOnce(t *testing.T) {

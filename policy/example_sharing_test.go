@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -21,7 +22,7 @@ func ExampleSingleflight() {
 	price := func(context.Context) (int, error) {
 		asked++
 		for flights.Status().Joined < 9 { // until the other nine have come
-			time.Sleep(time.Millisecond)
+			runtime.Gosched()
 		}
 		return 17, nil
 	}
@@ -148,4 +149,38 @@ func ExampleCheck() {
 		fmt.Println(warning)
 	}
 	// Output: Breaker around Retry: the Breaker sees one result for several tries; put the Retry outside
+}
+
+// The policies in any order, and what they are in the end.
+func ExampleOrdered() {
+	breaker, err := policy.NewBreaker(policy.BreakerConfig{})
+	retry, err2 := policy.NewRetry(policy.RetryConfig{})
+	each, err3 := policy.NewTimeout(policy.TimeoutConfig{Timeout: time.Second})
+	whole, err4 := policy.NewTimeout(policy.TimeoutConfig{Timeout: 5 * time.Second})
+	if err := errors.Join(err, err2, err3, err4); err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, p := range policy.InOrder(breaker, each, retry, whole) {
+		fmt.Printf("%T\n", p)
+	}
+	fmt.Println(len(policy.Check(breaker, each, retry, whole)), "and", len(policy.Ordered(breaker, each, retry, whole).Check()), "warnings")
+	// Output:
+	// *policy.Timeout
+	// *policy.Retry
+	// *policy.Breaker
+	// *policy.Timeout
+	// 1 and 0 warnings
+}
+
+// What nobody waits for gives way where not all can be served.
+func ExampleWithPriority() {
+	adaptive, err := policy.NewAdaptive(policy.AdaptiveConfig{Min: 1, Initial: 1, Max: 1})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	report := policy.WithPriority(context.Background(), policy.PrioritySheddable)
+	fmt.Println(policy.Do(report, adaptive, func(ctx context.Context) (policy.Priority, error) { return policy.PriorityOf(ctx), nil }))
+	// Output: sheddable <nil>
 }

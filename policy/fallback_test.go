@@ -40,6 +40,13 @@ func TestFallbackOnReplacesOnlyTheseClasses(t *testing.T) {
 	}
 }
 
+func TestFallbackLeavesAClassThatThereIsNot(t *testing.T) {
+	p := Chain(FallbackValue(2)).Classified(func(context.Context, any, error) (Class, time.Duration) { return 77, 0 })
+	if v, err := Do(t.Context(), p, func(context.Context) (int, error) { return 1, nil }); v != 1 || err != nil {
+		t.Errorf("got %v, %v", v, err)
+	}
+}
+
 func TestFallbackMayFailToo(t *testing.T) {
 	broken := errors.New("broken")
 	f := NewFallback(func(_ context.Context, r Result) Result { return r })
@@ -48,6 +55,22 @@ func TestFallbackMayFailToo(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	if s := f.Status(); s.Used != 1 || s.Failed != 1 {
+		t.Errorf("got %+v", s)
+	}
+}
+
+func TestFallbackThatPanicsLeavesNoCallOpen(t *testing.T) {
+	b := newBulkhead(t, BulkheadConfig{MaxConcurrent: 1})
+	f, err := FallbackLastGood(LastGoodConfig{Key: func(context.Context) string { panic("no key") }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	func() {
+		defer func() { _ = recover() }()
+		_, ending, _ := Open(t.Context(), Chain(f, b), func(context.Context) (int, error) { return 1, nil }, nil)
+		ending.End(nil)
+	}()
+	if s := b.Status(); s.InFlight != 0 {
 		t.Errorf("got %+v", s)
 	}
 }

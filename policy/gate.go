@@ -26,8 +26,15 @@ type gate struct {
 
 const oneWaiting = 1 << 32
 
+// standBack is for how many steps of a loop, some 40 ns, a call that lost the
+// word to another core leaves it alone. To come back at once takes the word
+// from whoever has it, and both get less done.
+const standBack = 100
+
 // An order decides who of a line is next, and who has waited too long.
 type order interface {
+	// push puts a waiter into the line.
+	push(*line, *waiter)
 	// next returns the waiter to let in; the line is not empty.
 	next(*line) *waiter
 	// late returns a waiter to turn away, or nil. Joining is another call that
@@ -44,6 +51,8 @@ func (g *gate) enter() bool {
 		}
 		if g.word.CompareAndSwap(word, word+1) {
 			return true
+		}
+		for range standBack {
 		}
 	}
 }
@@ -94,7 +103,7 @@ func (g *gate) join(w *waiter, lineMax int) (entered, joined bool) {
 		case g.line.length >= lineMax:
 			return false, false
 		case g.word.CompareAndSwap(word, word+oneWaiting):
-			g.line.push(w)
+			g.order.push(&g.line, w)
 			return false, true
 		}
 	}
@@ -112,17 +121,22 @@ func (g *gate) wait(ctx context.Context, w *waiter, patience time.Duration) (ent
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	g.mu.Lock()
-	if w.line != nil {
-		g.turnAway(w)
-	}
-	g.mu.Unlock()
-	entered = <-w.verdict
+	entered = g.giveUp(w)
 	if entered && err != nil {
 		g.leave() // let in at the moment that it gave up
 		entered = false
 	}
 	return entered, err
+}
+
+// giveUp takes w out of the line, unless it was let in at this moment.
+func (g *gate) giveUp(w *waiter) (entered bool) {
+	g.mu.Lock()
+	if w.line != nil {
+		g.turnAway(w)
+	}
+	g.mu.Unlock()
+	return <-w.verdict
 }
 
 // admit turns away those who are late and lets in as many as there is room
@@ -165,5 +179,6 @@ func (g *gate) turnAway(w *waiter) {
 // inTurn is the order of arrival, with unlimited patience.
 type inTurn struct{}
 
-func (inTurn) next(l *line) *waiter        { return l.ranks[0].oldest }
+func (inTurn) push(l *line, w *waiter)     { l.push(w) }
+func (inTurn) next(l *line) *waiter        { return l.ranks[0].nobody.waiting.oldest }
 func (inTurn) late(*line, *waiter) *waiter { return nil }

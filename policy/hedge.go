@@ -2,6 +2,8 @@ package policy
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync/atomic"
 	"time"
 )
@@ -23,7 +25,8 @@ type HedgeConfig struct {
 	Budget BudgetConfig `yaml:"budget"`
 	// Name is what events call the hedge.
 	Name string `yaml:"-"`
-	// Observer is told of panics that come too late to reach their caller.
+	// Observer is told of further tries, and of panics that come too late to
+	// reach their caller.
 	Observer Observer `yaml:"-"`
 }
 
@@ -71,14 +74,15 @@ type Hedge struct {
 	budget     budget
 	took       quantile
 	stragglers stragglers
+
+	started, won, refused digest
 }
 
 // NewHedge returns a Hedge, or the problems of its Config.
 func NewHedge(c HedgeConfig) (*Hedge, error) {
 	h := new(Hedge)
 	h.budget.start()
-	h.stragglers.policy, h.stragglers.name = "hedge", c.Name
-	h.stragglers.events.observer = c.Observer
+	h.begin(c)
 	if err := h.Set(c); err != nil {
 		return nil, err
 	}
@@ -104,12 +108,19 @@ type HedgeStatus struct {
 	Measured bool
 	// Stragglers are losers that still run.
 	Stragglers int
+	// Started is how many further tries were started so far, Won how many of
+	// them were the first to succeed, and Refused how many were not started,
+	// for want of budget or because of stragglers.
+	Started, Won, Refused uint64
+	// Budget is what is left for further tries.
+	Budget BudgetStatus
 }
 
 // Status reports the hedge's state. It changes nothing.
 func (h *Hedge) Status() HedgeStatus {
 	c := h.config.Load()
-	return HedgeStatus{Delay: h.delay(c), Measured: c.Quantile > 0 && h.took.value.Load() > 0, Stragglers: int(h.stragglers.count.Load())}
+	return HedgeStatus{Delay: h.delay(c), Measured: c.Quantile > 0 && h.took.value.Load() > 0, Stragglers: int(h.stragglers.count.Load()),
+		Started: h.started.total.Load(), Won: h.won.total.Load(), Refused: h.refused.total.Load(), Budget: h.budget.status(&c.Budget)}
 }
 
 // delay is how long a try may take before another is started.
@@ -122,8 +133,8 @@ func (h *Hedge) delay(c *HedgeConfig) time.Duration {
 
 // Do makes the call, and makes it again beside itself while it is slow.
 func (h *Hedge) Do(ctx context.Context, next Next) Result {
-	h.budget.calls.Add(1)
 	c := h.config.Load()
+	h.budget.called(&c.Budget)
 	if c.Max < 0 {
 		return next.Do(ctx)
 	}
@@ -141,10 +152,14 @@ func (h *Hedge) Do(ctx context.Context, next Next) Result {
 		select {
 		case o := <-call.ends:
 			if call.take(o) == Success {
+				if o.try > 0 {
+					h.won.happened(ctx, Event{Attempt: o.try + 1})
+				}
 				return call.settle()
 			}
 		case <-timer.C:
 			if len(call.cancels) <= c.Max && h.may(ctx, c) {
+				h.started.happened(ctx, Event{Attempt: len(call.cancels) + 1})
 				call.try(ctx, next)
 				timer.Reset(delay)
 			}
@@ -161,9 +176,33 @@ func (h *Hedge) measure(c *HedgeConfig, call *hedgedCall, took, delay time.Durat
 	}
 }
 
+// errStragglers is why no call is hedged beyond hedgeStragglersMax.
+var errStragglers = errors.New("too many losers still run")
+
+// begin makes the hedge's events its own.
+func (h *Hedge) begin(c HedgeConfig) {
+	h.stragglers.begin("hedge", c.Name, c.Observer)
+	slow := func(Event) string { return fmt.Sprintf("no result within %v", h.delay(h.config.Load())) }
+	h.started.begin(&h.stragglers.events, EventHedge, nil, slow)
+	h.won.begin(&h.stragglers.events, EventHedgeWon, nil, func(e Event) string {
+		return fmt.Sprintf("try %d was the first to succeed", e.Attempt)
+	})
+	h.refused.begin(&h.stragglers.events, EventHedgeRefused, nil, func(e Event) string { return slow(e) + ", but " + e.Err.Error() })
+}
+
 // may reports whether one more try may start now, and counts it.
 func (h *Hedge) may(ctx context.Context, c *HedgeConfig) bool {
-	return ctx.Err() == nil && h.stragglers.count.Load() < hedgeStragglersMax && h.budget.spend(&c.Budget)
+	switch {
+	case ctx.Err() != nil:
+		return false
+	case h.stragglers.count.Load() >= hedgeStragglersMax:
+		h.refused.happened(ctx, Event{Err: errStragglers})
+		return false
+	case !h.budget.spend(&c.Budget):
+		h.refused.happened(ctx, Event{Err: ErrBudget})
+		return false
+	}
+	return true
 }
 
 // hedgedCall is one call with all its tries.
@@ -176,6 +215,9 @@ type hedgedCall struct {
 }
 
 func (h *hedgedCall) try(ctx context.Context, next Next) {
+	if n := len(h.cancels); n > 0 {
+		ctx = context.WithValue(ctx, hedgeTry{}, n)
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	h.cancels = append(h.cancels, cancel)
 	h.start(ctx, next, len(h.cancels)-1)

@@ -281,7 +281,7 @@ func TestLosersPanicIsContained(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var kinds []string
 		c := unbounded(1)
-		c.Observer = func(e Event) { kinds = append(kinds, e.Policy+" "+e.Kind) }
+		c.Observer = Observer(func(e Event) { kinds = append(kinds, e.Policy+" "+e.Kind) }).Only(EventPanic)
 		h := mustHedge(t, c)
 		v, err := Do(t.Context(), h, inTries(func(ctx context.Context) (int, error) { <-ctx.Done(); panic("late") }, working))
 		if v != 42 || err != nil {
@@ -321,7 +321,7 @@ func TestHedgeStopsWhenTooManyLosersAreDeaf(t *testing.T) {
 
 func TestHedgeSet(t *testing.T) {
 	h := mustHedge(t, HedgeConfig{Max: -1})
-	if Chain(h).reuse {
+	if Chain(h).Joins() {
 		t.Error("calls are pooled though a loser may outlive them")
 	}
 	synctest.Test(t, func(t *testing.T) {

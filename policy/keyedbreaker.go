@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"sync/atomic"
 	"time"
@@ -10,7 +11,8 @@ import (
 // KeyedBreakerConfig configures a [KeyedBreaker]. Zero fields take the default
 // beside them.
 type KeyedBreakerConfig struct {
-	// Breaker is what each key's breaker is. Its Name is followed by the key.
+	// Breaker is what each key's breaker is. Its Name and Observer are those of
+	// all; each event has its Key, too.
 	Breaker BreakerConfig `yaml:"breaker"`
 	// Key says whose breaker a call goes through. Default [Key].
 	Key KeyFunc `yaml:"-"`
@@ -54,8 +56,8 @@ type KeyedBreaker struct {
 	config   atomic.Pointer[KeyedBreakerConfig]
 	breakers sieve[*Breaker]
 	rest     *Breaker // of the keys that find no place
-	evicted  atomic.Uint64
-	shared   atomic.Uint64
+	evicted  digest
+	shared   digest
 
 	swept time.Duration // guarded by the sieve's mu: when idle ones last went
 	full  time.Duration // guarded: until when not to look for room again
@@ -68,8 +70,8 @@ const fullFor = time.Second
 // NewKeyedBreaker returns a KeyedBreaker without keys, or the problems of its
 // Config.
 func NewKeyedBreaker(c KeyedBreakerConfig) (*KeyedBreaker, error) {
-	k := &KeyedBreaker{rest: new(Breaker), swept: now()}
-	k.rest.events.observer = c.Breaker.Observer
+	k := &KeyedBreaker{rest: &Breaker{breakerNews: newBreakerNews(c.Breaker)}, swept: now()}
+	k.begin()
 	if err := k.Set(c); err != nil {
 		return nil, err
 	}
@@ -77,37 +79,40 @@ func NewKeyedBreaker(c KeyedBreakerConfig) (*KeyedBreaker, error) {
 }
 
 // Set changes the configuration of all breakers and keeps their state. Where
-// KeysMax becomes less, those above it go. The Observer stays as it was.
+// KeysMax becomes less, those above it go. Name and Observer stay as they were.
 func (k *KeyedBreaker) Set(c KeyedBreakerConfig) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
 	c = c.WithDefaults()
+	defer k.rest.events.flush()
 	k.breakers.mu.Lock()
 	defer k.breakers.mu.Unlock()
 	k.config.Store(&c)
 	k.rest.adopt(c.Breaker)
-	for key, e := range k.breakers.entries {
-		e.value.adopt(c.Breaker.named(key))
+	for _, e := range k.breakers.entries {
+		e.value.adopt(c.Breaker)
 	}
 	for t := now(); len(k.breakers.entries) > c.KeysMax; {
 		if !k.evict(t, &c) {
-			k.breakers.evict(nil)
-			k.evicted.Add(1)
+			k.gone(k.breakers.evict(nil))
 		}
 	}
 	k.full = 0
 	return nil
 }
 
-// named returns the config for a key's breaker.
-func (c BreakerConfig) named(key string) BreakerConfig {
-	if c.Name != "" {
-		key = c.Name + "/" + key
-	}
-	c.Name = key
-	return c
+// begin makes the events of all breakers those of the KeyedBreaker.
+func (k *KeyedBreaker) begin() {
+	events := &k.rest.events
+	k.evicted.begin(events, EventEvicted, nil, func(Event) string { return "it was the least used, or idle" })
+	k.shared.begin(events, EventKeysFull, nil, func(Event) string {
+		return fmt.Sprintf("all of %d breakers are in use; further keys share one", k.config.Load().KeysMax)
+	})
 }
+
+// gone counts a breaker that was given up. The caller holds the sieve's mu.
+func (k *KeyedBreaker) gone(e *sieveEntry[*Breaker]) { k.evicted.note(1, Event{Key: e.key}) }
 
 // Get returns the key's breaker. Do not keep it: ask again for each call, or it
 // may be one that was given up.
@@ -118,8 +123,18 @@ func (k *KeyedBreaker) Get(key string) *Breaker {
 	return k.add(key)
 }
 
+// OfCall returns the breaker of the key that a call's context has, as
+// [KeyedBreaker.Get] does; nil for a call without a key.
+func (k *KeyedBreaker) OfCall(ctx context.Context) *Breaker {
+	if key := k.config.Load().Key(ctx); key != "" {
+		return k.Get(key)
+	}
+	return nil
+}
+
 func (k *KeyedBreaker) add(key string) *Breaker {
 	c, t := k.config.Load(), now()
+	defer k.rest.events.flush()
 	k.breakers.mu.Lock()
 	defer k.breakers.mu.Unlock()
 	if e := k.breakers.entries[key]; e != nil {
@@ -127,12 +142,11 @@ func (k *KeyedBreaker) add(key string) *Breaker {
 	}
 	k.sweep(t, c)
 	if len(k.breakers.entries) >= c.KeysMax && !k.makeRoom(t, c) {
-		k.shared.Add(1)
+		k.shared.note(1, Event{Key: key})
 		return k.rest
 	}
-	b := new(Breaker)
-	b.events.observer = k.rest.events.observer
-	b.adopt(c.Breaker.named(key))
+	b := &Breaker{breakerNews: k.rest.breakerNews, key: key}
+	b.adopt(c.Breaker)
 	k.breakers.add(key, b)
 	return b
 }
@@ -147,7 +161,7 @@ func (k *KeyedBreaker) sweep(t time.Duration, c *KeyedBreakerConfig) {
 	for e := k.breakers.oldest; e != nil; e = e.newer {
 		if !e.used.Swap(false) && (e.value.calm() || e.value.abandoned(t, c.IdleAfter)) {
 			k.breakers.remove(e) // e still knows who is newer
-			k.evicted.Add(1)
+			k.gone(e)
 		}
 	}
 }
@@ -172,11 +186,12 @@ func (k *KeyedBreaker) evict(t time.Duration, c *KeyedBreakerConfig) bool {
 	if e == nil {
 		return false
 	}
-	k.evicted.Add(1)
+	k.gone(e)
 	return true
 }
 
-// calm reports whether a breaker is as good as a new one.
+// calm reports whether a breaker is as good as a new one, but for what it may
+// remember of how long it was open.
 func (b *Breaker) calm() bool {
 	e := b.era.Load()
 	return e.state == BreakerClosed && !e.forced
@@ -208,15 +223,20 @@ func (k *KeyedBreaker) All() iter.Seq2[string, *Breaker] {
 
 // KeyedBreakerStatus is a KeyedBreaker's state at one moment, for people.
 type KeyedBreakerStatus struct {
-	// Keys have a breaker, of which NotClosed are not closed.
-	Keys, NotClosed int
+	// Keys have a breaker, of which NotClosed are not closed, and KeysMax may
+	// have one.
+	Keys, NotClosed, KeysMax int
 	// Evicted breakers were given up so far, and Shared calls found no room.
 	Evicted, Shared uint64
+	// Opened is how often one of the breakers opened, and Rejected how many
+	// calls they refused.
+	Opened, Rejected uint64
 }
 
 // Status reports the state. It changes nothing, and passes over every breaker.
 func (k *KeyedBreaker) Status() KeyedBreakerStatus {
-	s := KeyedBreakerStatus{Evicted: k.evicted.Load(), Shared: k.shared.Load()}
+	s := KeyedBreakerStatus{KeysMax: k.config.Load().KeysMax, Evicted: k.evicted.total.Load(), Shared: k.shared.total.Load(),
+		Opened: k.rest.opened.Load(), Rejected: k.rest.rejected()}
 	for _, b := range k.All() {
 		s.Keys++
 		if b.era.Load().state != BreakerClosed {
@@ -228,12 +248,12 @@ func (k *KeyedBreaker) Status() KeyedBreakerStatus {
 
 // Do makes the call unless its key's breaker is open. A call without a key is
 // made whatever happens.
-func (k *KeyedBreaker) Do(ctx context.Context, next Next) Result {
-	key := k.config.Load().Key(ctx)
-	if key == "" {
-		return next.Do(ctx)
-	}
-	return k.Get(key).Do(ctx, next)
-}
+func (k *KeyedBreaker) Do(ctx context.Context, next Next) Result { return alone(ctx, k, next) }
 
-func (k *KeyedBreaker) joins() bool { return true }
+func (k *KeyedBreaker) run(ctx context.Context, next Next, r *Result) {
+	if b := k.OfCall(ctx); b != nil {
+		b.run(ctx, next, r)
+		return
+	}
+	next.run(ctx, r)
+}

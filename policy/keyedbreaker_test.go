@@ -23,7 +23,7 @@ func mustKeyed(t testing.TB, c KeyedBreakerConfig) *KeyedBreaker {
 
 func TestKeyedBreakerShutsOutOneKeyAlone(t *testing.T) {
 	var names []string
-	k := mustKeyed(t, KeyedBreakerConfig{Breaker: BreakerConfig{Name: "shop", Observer: func(e Event) { names = append(names, e.Name) }}})
+	k := mustKeyed(t, KeyedBreakerConfig{Breaker: BreakerConfig{Name: "shop", Observer: Observer(func(e Event) { names = append(names, e.Name+" "+e.Key) }).Only(EventState)}})
 	bad, good := WithKey(t.Context(), "bad"), WithKey(t.Context(), "good")
 	for range 5 {
 		_, _ = Do(bad, k, failing)
@@ -40,7 +40,7 @@ func TestKeyedBreakerShutsOutOneKeyAlone(t *testing.T) {
 	if s := k.Status(); s.Keys != 2 || s.NotClosed != 1 {
 		t.Errorf("%+v", s)
 	}
-	if len(names) != 1 || names[0] != "shop/bad" {
+	if len(names) != 1 || names[0] != "shop bad" {
 		t.Errorf("events of %v", names)
 	}
 }

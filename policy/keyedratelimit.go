@@ -4,38 +4,42 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
-	"math"
 	"math/bits"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
 // KeyedRateLimit holds the calls of each key, such as a user or an API, to a
-// limit of its own: a token bucket a key.
+// limit of its own: a bucket or a window a key, as Algorithm says.
 //
 // A key is known by 64 bits of a hash whose seed is the program's own, so keys
-// of any length cost the same 24 to 36 bytes, are not kept in memory, and
+// of any length cost the same 24 to 36 bytes, and the log of a [SlidingWindow]
+// where there is one. They are not kept in memory, and
 // nobody can choose two that share a limit; among a million keys two do so by
 // chance once in 40 million programs.
 //
-// A key whose bucket is full again is as good as unknown. Its place is taken
+// A key that has all of its limit again is as good as unknown. Its place is taken
 // by the next key that needs one, without a goroutine that looks for such
 // places. A key with calls to make up for is never forgotten: when KeysMax of
 // them are known, WhenFull says what becomes of others.
 type KeyedRateLimit struct {
 	config atomic.Pointer[KeyedRateLimitConfig]
-	shape  atomic.Pointer[bucketShape]
+	shape  atomic.Pointer[keyedShape]
+	set    sync.Mutex // lets one Set run at a time
+	scale  scale
 	key    KeyFunc
 
 	seed    maphash.Seed
 	shards  []keyShard // a power of two
 	keys    atomic.Int64
-	others  *RateLimit // of the keys that find no place
+	hand    atomic.Uint64 // the shard that was cleared for another
+	others  *RateLimit    // of the keys that find no place
 	refused refusals
+	late    digest // those whose wait would outlast their deadline
+	full    digest
+	waiters waiters
 }
-
-// bucketShape is what all buckets have in common.
-type bucketShape struct{ interval, depth int64 }
 
 // NewKeyedRateLimit returns a KeyedRateLimit, or the problems of its Config.
 func NewKeyedRateLimit(c KeyedRateLimitConfig) (*KeyedRateLimit, error) {
@@ -48,8 +52,10 @@ func NewKeyedRateLimit(c KeyedRateLimitConfig) (*KeyedRateLimit, error) {
 	}
 	k := &KeyedRateLimit{key: orKey(c.Key), seed: maphash.MakeSeed(), others: others}
 	k.shards = make([]keyShard, shardsFor(c.WithDefaults().KeysMax))
-	k.refused.policy, k.refused.name = "ratelimit", c.Name
-	k.refused.events.observer = c.Observer
+	k.scale.begin(c.Scale)
+	k.refused.begin("ratelimit", c.Name, c.Observer, ErrLimited, k.why)
+	k.late.begin(&k.refused.events, EventRejected, ErrDeadline, k.why)
+	k.full.begin(&k.refused.events, EventKeysFull, nil, k.why)
 	return k, k.Set(c)
 }
 
@@ -60,21 +66,33 @@ func shardsFor(keys int) int {
 	return 1 << bits.Len(uint(min(keys/eachMin, most-1)))
 }
 
-// Set changes the configuration. Each key keeps the share of its bucket that
-// it has used. A smaller KeysMax forgets nobody and takes in nobody new until
-// few enough keys are left. Name, Key and Observer stay as they were.
+// Set changes the configuration. Each key keeps the share of its limit that it
+// has used up; what counts in another way begins anew. A smaller KeysMax forgets
+// nobody and takes in nobody new until few enough keys are left. Name, Scale, Key
+// and Observer stay as they were.
 func (k *KeyedRateLimit) Set(c KeyedRateLimitConfig) error {
+	c.Scale = k.scale.of
 	if err := c.Validate(); err != nil {
 		return err
 	}
 	c = c.WithDefaults()
-	if err := k.others.Set(c.one()); err != nil {
-		return err
-	}
-	interval := int64(math.Ceil(float64(c.Per) / c.Requests))
+	k.set.Lock()
+	defer k.set.Unlock()
 	k.config.Store(&c)
-	k.shape.Store(&bucketShape{interval, interval * int64(c.Burst)})
+	k.scale.set(c.one())
+	k.apply(k.scale.config())
 	return nil
+}
+
+// apply changes what each key is allowed. The caller holds set.
+func (k *KeyedRateLimit) apply(one RateLimitConfig) {
+	c := *k.config.Load()
+	c.Requests, c.Burst = one.Requests, one.Burst
+	if old := k.shape.Load(); old == nil || !k.others.config.Load().sameShape(&one) {
+		k.shape.Store(newKeyedShape(&c))
+	}
+	_ = k.others.Set(one) // as valid as the whole is
+	k.config.Store(&c)
 }
 
 // Of returns the limit of a key.
@@ -93,6 +111,12 @@ func (k *KeyedRateLimit) OfCall(ctx context.Context) Limit { return k.Of(k.key(c
 // hash keeps 0 for a place without a key.
 func (k *KeyedRateLimit) hash(h uint64) uint64 { return max(h, 1) }
 
+// rejectLate refuses a call whose deadline comes before its turn.
+func (k *KeyedRateLimit) rejectLate(after time.Duration) error {
+	k.late.count(Event{Wait: after, Class: Shed})
+	return &Rejected{Policy: "ratelimit", Name: k.refused.events.name, Reason: ErrDeadline, RetryAfter: after}
+}
+
 // Allow admits one call of a key or returns a [Rejected] for [ErrLimited].
 func (k *KeyedRateLimit) Allow(key string) error { return k.Of(key).AllowN(1) }
 
@@ -103,19 +127,49 @@ func (k *KeyedRateLimit) AllowBytes(key []byte) error { return k.OfBytes(key).Al
 // burst are never admitted: such a rejection has no RetryAfter.
 func (k *KeyedRateLimit) AllowN(key string, n int) error { return k.Of(key).AllowN(n) }
 
-// Status reports the state of a key's limit. Rejected is that of all keys.
+// Status reports the state of a key's limit. Rejected and Late are those
+// of all keys.
 func (k *KeyedRateLimit) Status(key string) RateLimitStatus { return k.Of(key).Status() }
+
+// KeyedRateLimitStatus is the state of all of a KeyedRateLimit's keys together
+// at one moment, for people.
+type KeyedRateLimitStatus struct {
+	// Requests in Per are allowed a key, Burst of them at once after a calm.
+	Requests float64
+	Per      time.Duration
+	Burst    int
+	// Keys have a place, those included whose place is free for another, and
+	// KeysMax may have one.
+	Keys, KeysMax int
+	// Waiting is how many calls wait for their turn.
+	Waiting int
+	// Rejected is how many calls were refused so far, Late how many of them
+	// because the wait would have outlasted their deadline, and KeysFull for how
+	// many calls the key found no place.
+	Rejected, Late, KeysFull uint64
+}
+
+// Total reports the state of all keys together. It changes nothing.
+func (k *KeyedRateLimit) Total() KeyedRateLimitStatus {
+	c := k.config.Load()
+	return KeyedRateLimitStatus{Requests: c.Requests, Per: c.Per, Burst: int(k.shape.Load().burst), Keys: k.Keys(), KeysMax: c.KeysMax,
+		Waiting: int(k.waiters.Load()), Rejected: k.rejected(), Late: k.late.total.Load(), KeysFull: k.full.total.Load()}
+}
+
+func (k *KeyedRateLimit) rejected() uint64 { return k.refused.total.Load() + k.late.total.Load() }
 
 // Keys is how many keys have a place at the moment, those included whose place
 // is free for another.
 func (k *KeyedRateLimit) Keys() int { return int(k.keys.Load()) }
 
-// Do makes the call if the limit of its key admits it now.
+// Do makes the call once the limit of its key admits it, as [Limit.Admit] says.
 func (k *KeyedRateLimit) Do(ctx context.Context, next Next) Result {
-	return k.OfCall(ctx).Do(ctx, next)
+	return alone(ctx, k, next)
 }
 
-func (k *KeyedRateLimit) joins() bool { return true }
+func (k *KeyedRateLimit) run(ctx context.Context, next Next, r *Result) {
+	k.OfCall(ctx).run(ctx, next, r)
+}
 
 // admitKey counts one more key unless there are KeysMax already.
 func (k *KeyedRateLimit) admitKey() bool {
@@ -133,34 +187,41 @@ func (k *KeyedRateLimit) admitKey() bool {
 
 // taken is what a limit has given, in case that it is given back.
 type taken struct {
-	limiter *limiter // nil for a key's bucket
-	shape   *bucketShape
+	limiter *limiter // nil for a key's place
+	shape   *keyedShape
 	slot    slot
 }
 
-func (k *KeyedRateLimit) take(t time.Duration, hash uint64, n int) (taken, time.Duration) {
+func (k *KeyedRateLimit) take(t time.Duration, hash uint64, n int, ahead time.Duration) (taken, time.Duration) {
+	if k.scale.of != nil {
+		k.scale.follow(t, &k.refused.events, &k.set, k.apply)
+	}
 	s := k.shard(hash)
 	s.mu.Lock()
 	shape := k.shape.Load()
 	t = s.enter(t, shape)
-	if int64(n) > shape.depth/shape.interval {
+	if int64(n) > shape.burst {
 		s.mu.Unlock()
 		return taken{}, never
 	}
-	p := s.place(k, t, hash)
-	if p == nil {
-		s.mu.Unlock()
-		return k.takeAmongOthers(t, n)
+	i, ok := s.find(hash)
+	if !ok {
+		i, ok = s.place(k, t, hash)
 	}
-	full := max(p.full, int64(t)) + int64(n)*shape.interval
-	wait := time.Duration(full - shape.depth - int64(t))
-	if wait <= 0 {
-		p.full = full
+	if !ok {
 		s.mu.Unlock()
-		return taken{shape: shape, slot: slot{at: t, n: n, mark: full}}, 0
+		return k.takeAmongOthers(t, n, ahead)
+	}
+	p := &s.places[i]
+	var of slot
+	var wait time.Duration
+	if shape.bucket() {
+		p.word, of, wait = shape.fill(p.word, t, n, ahead)
+	} else {
+		p.word, of, wait = shape.count(p.word, s.logOf(i), t, n, ahead)
 	}
 	s.mu.Unlock()
-	return taken{}, wait
+	return taken{shape: shape, slot: of}, wait
 }
 
 func (k *KeyedRateLimit) shard(hash uint64) *keyShard {
@@ -168,69 +229,68 @@ func (k *KeyedRateLimit) shard(hash uint64) *keyShard {
 }
 
 // takeAmongOthers is for a key that has found no place.
-func (k *KeyedRateLimit) takeAmongOthers(t time.Duration, n int) (taken, time.Duration) {
+func (k *KeyedRateLimit) takeAmongOthers(t time.Duration, n int, ahead time.Duration) (taken, time.Duration) {
+	k.full.count(Event{})
 	switch k.config.Load().WhenFull {
 	case AdmitWhenFull:
 		return taken{}, 0
 	case RejectWhenFull:
 		return taken{}, time.Second
 	}
-	s, lim, wait := k.others.take(t, n, 0)
+	s, lim, wait := k.others.take(t, n, ahead)
 	return taken{limiter: lim, slot: s}, wait
 }
 
-// release gives back what has not been refilled since, as a token bucket does.
+// release gives back a slot as far as the shape says.
 func (k *KeyedRateLimit) release(hash uint64, g taken) {
 	s := k.shard(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	shape := k.shape.Load()
 	t := s.enter(now(), shape)
-	if p := s.find(hash); p != nil && shape == g.shape {
-		p.full -= min(max(g.slot.mark-int64(t), 0), int64(g.slot.n)*shape.interval)
+	if i, ok := s.find(hash); ok && shape == g.shape {
+		s.places[i].word = shape.release(s.places[i].word, s.logOf(i), t, g.slot)
 	}
 }
 
-// used is how far a key's bucket is from full, in time.
-func (k *KeyedRateLimit) used(t time.Duration, hash uint64) (time.Duration, *bucketShape) {
+// wait is what take would return for a key that has a place.
+func (k *KeyedRateLimit) wait(t time.Duration, hash uint64, n int) time.Duration {
 	s := k.shard(hash)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	shape := k.shape.Load()
 	t = s.enter(t, shape)
-	if p := s.find(hash); p != nil {
-		return max(time.Duration(p.full)-t, 0), shape
+	if i, ok := s.find(hash); ok {
+		return shape.wait(s.places[i].word, s.logOf(i), t, n)
 	}
-	return 0, shape
-}
-
-// wait is what take would return for a key that has a place.
-func (k *KeyedRateLimit) wait(t time.Duration, hash uint64, n int) time.Duration {
-	used, shape := k.used(t, hash)
-	if int64(n) > shape.depth/shape.interval {
-		return never
-	}
-	return max(used+time.Duration(int64(n)*shape.interval-shape.depth), 0)
+	return shape.wait(0, nil, t, n)
 }
 
 func (k *KeyedRateLimit) status(hash uint64) RateLimitStatus {
-	c := k.config.Load()
-	used, shape := k.used(now(), hash)
+	c, s := k.config.Load(), k.shard(hash)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	shape := k.shape.Load()
+	t := s.enter(now(), shape)
+	var word int64
+	var log []time.Duration
+	if i, ok := s.find(hash); ok {
+		word, log = s.places[i].word, s.logOf(i)
+	}
+	left, reset := shape.left(word, log, t)
 	return RateLimitStatus{
 		Requests:   c.Requests,
 		Per:        c.Per,
-		Burst:      c.Burst,
-		Left:       float64(shape.depth-int64(used)) / float64(shape.interval),
-		Reset:      used,
-		RetryAfter: max(used+time.Duration(shape.interval-shape.depth), 0),
-		Rejected:   k.refused.total.Load(),
+		Burst:      int(shape.burst),
+		Left:       left,
+		Reset:      reset,
+		RetryAfter: shape.wait(word, log, t, 1),
+		Rejected:   k.rejected(),
+		Late:       k.late.total.Load(),
 	}
 }
 
-func (k *KeyedRateLimit) reject(t, after time.Duration) error {
-	k.refused.add(t, func() string {
-		c := k.config.Load()
-		return fmt.Sprintf("%v in %v are allowed a key; %d keys are known", c.Requests, c.Per, k.Keys())
-	})
-	return limited(after)
+func (k *KeyedRateLimit) why(Event) string {
+	c := k.config.Load()
+	return fmt.Sprintf("%v in %v are allowed a key; %d of %d keys are known", c.Requests, c.Per, k.Keys(), c.KeysMax)
 }

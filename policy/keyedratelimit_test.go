@@ -68,6 +68,30 @@ func TestKeyedRateLimitLimitsEachKeyAlone(t *testing.T) {
 	})
 }
 
+func TestKeyedRateLimitMadeSmallerTakesInNewKeysOnceOthersAreIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKeyed(t, KeyedRateLimitConfig{Requests: 1, KeysMax: 100_000})
+		for i := range 50 {
+			_ = k.Allow(fmt.Sprint(i))
+		}
+		if err := k.Set(KeyedRateLimitConfig{Requests: 1, KeysMax: 10, WhenFull: RejectWhenFull}); err != nil {
+			t.Fatal(err)
+		}
+		asked := func() (n int) {
+			for ; n < 1000 && k.Allow("new") != nil; n++ {
+			}
+			return n
+		}
+		if n := asked(); n < 1000 {
+			t.Errorf("taken in among 50 keys that are in use, after %d refusals", n)
+		}
+		time.Sleep(time.Minute)
+		if n := asked(); n > len(k.shards) {
+			t.Errorf("refused %d times although nobody else calls; %d keys are known", n, k.Keys())
+		}
+	})
+}
+
 func TestKeyedRateLimitFindsTheKeyOfACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		type userKey struct{}
@@ -121,7 +145,7 @@ func TestKeyedRateLimitCountsLikeABucketForEachKey(t *testing.T) {
 			if want == 0 {
 				model[key] = next
 			}
-			g, wait := k.take(reading, key, int(n))
+			g, wait := k.take(reading, key, int(n), 0)
 			if int64(wait) != want {
 				t.Fatalf("seed %d: call %d is to wait %v, want %v", seed, i, wait, time.Duration(want))
 			}
@@ -158,7 +182,7 @@ func TestKeyedRateLimitNeverExceedsItsLaw(t *testing.T) {
 			for range 8000 {
 				t0 := time.Duration(clock.Add(random.Int64N(200_000))) - time.Duration(random.Int64N(int64(50*time.Millisecond)))
 				hash, n := k.Of(strconv.Itoa(int(keys*random.Float64()*random.Float64()))).hash, 1+random.IntN(2)
-				g, wait := k.take(t0, hash, n)
+				g, wait := k.take(t0, hash, n, 0)
 				if wait != 0 {
 					refused.Add(1)
 					continue
@@ -262,7 +286,7 @@ func TestKeyedRateLimitGivesBackNoMoreThanItHas(t *testing.T) {
 		left := func() float64 { return k.Status("ann").Left }
 		ann := k.Of("ann")
 
-		all, _ := ann.take(now(), 10)
+		all, _ := ann.take(now(), 10, 0)
 		time.Sleep(time.Hour) // all is refilled, and used up again
 		admittedOf(k, "ann", 10)
 		ann.release(all)
@@ -271,7 +295,7 @@ func TestKeyedRateLimitGivesBackNoMoreThanItHas(t *testing.T) {
 		}
 
 		time.Sleep(time.Hour)
-		all, _ = ann.take(now(), 10)
+		all, _ = ann.take(now(), 10, 0)
 		c.Per = time.Minute
 		if err := k.Set(c); err != nil {
 			t.Fatal(err)
@@ -282,7 +306,7 @@ func TestKeyedRateLimitGivesBackNoMoreThanItHas(t *testing.T) {
 		}
 
 		time.Sleep(time.Hour)
-		all, _ = ann.take(now(), 10)
+		all, _ = ann.take(now(), 10, 0)
 		ann.release(all)
 		if left() != 10 {
 			t.Errorf("at once: %v are left, want 10", left())
@@ -319,17 +343,24 @@ func TestKeyedRateLimitFitsItsMemoryToItsKeys(t *testing.T) {
 }
 
 func TestKeyedRateLimitAllocatesNothing(t *testing.T) {
-	k := newKeyed(t, KeyedRateLimitConfig{Requests: 1e6, Burst: 1e6})
-	other := newRateLimit(t, RateLimitConfig{Requests: 1e6})
-	key := []byte("ann")
-	for name, call := range map[string]func(){
-		"string": func() { _ = k.Allow("ann") },
-		"bytes":  func() { _ = k.AllowBytes(key) },
-		"limits": func() { _ = Limits{other.Limit(), k.Of("ann"), k.OfBytes(key)}.Allow() },
-		"status": func() { _ = k.Status("ann") },
-	} {
-		if n := testing.AllocsPerRun(1000, call); n != 0 {
-			t.Errorf("%s: %v allocations", name, n)
+	for _, algorithm := range keyedAlgorithms {
+		k := newKeyed(t, KeyedRateLimitConfig{Requests: 1e5, Algorithm: algorithm, KeysMax: 100})
+		other := newRateLimit(t, RateLimitConfig{Requests: 1e6})
+		key, ctx := []byte("ann"), t.Context()
+		for name, call := range map[string]func(){
+			"string": func() { _ = k.Allow("ann") },
+			"bytes":  func() { _ = k.AllowBytes(key) },
+			"wait":   func() { _ = k.Of("ann").Wait(ctx) },
+			"limits": func() { _ = Limits{other.Limit(), k.Of("ann"), k.OfBytes(key)}.Allow() },
+			"queue":  func() { _ = Limits{other.Limit(), k.Of("bob")}.Admit(ctx) },
+			"status": func() { _ = k.Status("ann") },
+		} {
+			if algorithm == LeakyBucket && (name == "wait" || name == "queue") {
+				continue // a call waits on a timer
+			}
+			if n := testing.AllocsPerRun(1000, call); n != 0 {
+				t.Errorf("%s: %s: %v allocations", algorithm, name, n)
+			}
 		}
 	}
 }

@@ -6,27 +6,28 @@ import (
 	"time"
 )
 
-// keyShard is a hash table of buckets with open addressing and linear probing,
-// two words a key and no pointers, so that a garbage collection does not look
-// at them.
+// keyShard is a hash table of limits with open addressing and linear probing,
+// two words a key beside its log, and no pointers, so that a garbage collection
+// does not look at them.
 //
-// A place whose bucket is full again is idle: it stands for a key that is as
-// good as unknown, and may be given to any other. The table is never more than
+// A place whose limit is all there again is idle: it stands for a key that is
+// as good as unknown, and may be given to any other. The table is never more than
 // two thirds taken. When it is, idle places are cleared, and the table is made
 // larger or smaller to fit what is left.
 type keyShard struct {
 	mu     sync.Mutex
-	places []keyPlace    // guarded
-	taken  int           // guarded: places that have a hash, idle ones included
-	hand   int           // guarded: up to where idle places were looked for
-	latest time.Duration // guarded: the latest reading of the clock
-	shape  *bucketShape  // guarded: of the buckets
+	places []keyPlace      // guarded
+	logs   []time.Duration // guarded: of each place, where the shape has them keep one
+	taken  int             // guarded: places that have a hash, idle ones included
+	hand   int             // guarded: up to where idle places were looked for
+	latest time.Duration   // guarded: the latest reading of the clock
+	shape  *keyedShape     // guarded: of the words
 }
 
-// keyPlace is the bucket of one key: the time when it is full again.
+// keyPlace is the limit of one key.
 type keyPlace struct {
 	hash uint64 // 0: none
-	full int64
+	word int64  // what is used up, as the shape counts it
 }
 
 // placesMin is how many places the smallest table has.
@@ -35,38 +36,48 @@ const placesMin = 16
 // enter brings the shard to time t and a shape. It returns the time that
 // counts: one that no caller was ahead of, or an idle place that is gone could
 // have been in use still for a caller whose clock reading is late.
-func (s *keyShard) enter(t time.Duration, shape *bucketShape) time.Duration {
+func (s *keyShard) enter(t time.Duration, shape *keyedShape) time.Duration {
 	s.latest = max(s.latest, min(t, clockMax))
-	if s.shape != shape {
+	switch {
+	case s.shape == nil:
+		s.shape = shape
+	case s.shape != shape:
 		s.reshape(shape)
 	}
 	return s.latest
 }
 
-// reshape has every bucket keep the share of it that is used.
-func (s *keyShard) reshape(shape *bucketShape) {
-	if old := s.shape; old != nil && old.depth != shape.depth {
-		grown := float64(shape.depth) / float64(old.depth)
-		for i := range s.places {
-			if used := s.places[i].full - int64(s.latest); used > 0 {
-				s.places[i].full = int64(s.latest) + int64(float64(used)*grown) + 1
-			}
-		}
+// reshape has every key keep the share of its limit that is used up.
+func (s *keyShard) reshape(shape *keyedShape) {
+	old, logs := s.shape, s.logs
+	s.shape, s.logs = shape, make([]time.Duration, len(s.places)*shape.logged)
+	for i := range s.places {
+		p := &s.places[i]
+		p.word = shape.carry(old, p.word, logOf(logs, i, old.logged), s.logOf(i), s.latest)
 	}
-	s.shape = shape
 }
 
-// find returns the place of a key, nil when it has none.
-func (s *keyShard) find(hash uint64) *keyPlace {
-	if len(s.places) == 0 {
+// logOf is the log of a place; nil without logs.
+func (s *keyShard) logOf(i int) []time.Duration { return logOf(s.logs, i, s.shape.logged) }
+
+func logOf(logs []time.Duration, i, length int) []time.Duration {
+	if length == 0 {
 		return nil
 	}
+	return logs[i*length : (i+1)*length]
+}
+
+// find returns the place of a key, and false when it has none.
+func (s *keyShard) find(hash uint64) (i int, ok bool) {
+	if len(s.places) == 0 {
+		return 0, false
+	}
 	for i := s.home(hash); ; i = s.next(i) {
-		switch p := &s.places[i]; p.hash {
+		switch s.places[i].hash {
 		case hash:
-			return p
+			return i, true
 		case 0:
-			return nil
+			return 0, false
 		}
 	}
 }
@@ -85,49 +96,45 @@ func (s *keyShard) next(i int) int {
 	return 0
 }
 
-// place returns the place of a key, which it gets if it has none yet; nil when
-// as many keys as k may have are busy.
-func (s *keyShard) place(k *KeyedRateLimit, t time.Duration, hash uint64) *keyPlace {
+// place gives a place to a key that has none yet; false when as many keys as k
+// may have are busy.
+func (s *keyShard) place(k *KeyedRateLimit, t time.Duration, hash uint64) (i int, ok bool) {
 	if len(s.places) == 0 {
-		s.places = make([]keyPlace, placesMin)
+		s.move(t, placesMin)
 	}
-	p := s.probe(t, hash)
-	if p.hash == hash {
-		return p
-	}
-	if p.hash == 0 && 3*(s.taken+1) > 2*len(s.places) {
+	i = s.probe(t, hash)
+	if s.places[i].hash == 0 && 3*(s.taken+1) > 2*len(s.places) {
 		s.sweep(k, t)
-		p = s.probe(t, hash)
+		i = s.probe(t, hash)
 	}
-	if p.hash == 0 && !k.admitKey() {
+	if s.places[i].hash == 0 && !k.admitKey() {
 		s.clearSome(k, t)
-		if !k.admitKey() {
-			return nil
+		if !k.admitKey() && !(k.clearElsewhere(s, t) && k.admitKey()) {
+			return 0, false
 		}
-		p = s.probe(t, hash)
+		i = s.probe(t, hash)
 	}
-	if p.hash == 0 {
+	if s.places[i].hash == 0 {
 		s.taken++
 	}
-	*p = keyPlace{hash, int64(t)}
-	return p
+	s.places[i] = keyPlace{hash: hash}
+	s.shape.begin(s.logOf(i))
+	return i, true
 }
 
-// probe returns the place that a key has, or the one that it may get: an idle
-// one on the way, else the empty one at the end of it.
-func (s *keyShard) probe(t time.Duration, hash uint64) *keyPlace {
-	var idle *keyPlace
+// probe returns the place that a new key may get: an idle one on the way, else
+// the empty one at the end of it.
+func (s *keyShard) probe(t time.Duration, hash uint64) int {
+	idle := -1
 	for i := s.home(hash); ; i = s.next(i) {
 		p := &s.places[i]
 		switch {
-		case p.hash == hash:
-			return p
-		case p.hash == 0 && idle != nil:
+		case p.hash == 0 && idle >= 0:
 			return idle
 		case p.hash == 0:
-			return p
-		case idle == nil && p.full <= int64(t):
-			idle = p
+			return i
+		case idle < 0 && s.shape.idle(p.word, t):
+			idle = i
 		}
 	}
 }
@@ -136,7 +143,7 @@ func (s *keyShard) probe(t time.Duration, hash uint64) *keyPlace {
 func (s *keyShard) sweep(k *KeyedRateLimit, t time.Duration) {
 	busy := 0
 	for i := range s.places {
-		if s.places[i].busy(t) {
+		if s.busy(&s.places[i], t) {
 			busy++
 		}
 	}
@@ -164,22 +171,41 @@ func (s *keyShard) clearSome(k *KeyedRateLimit, t time.Duration) {
 	}
 }
 
+// clearElsewhere is clearSome for one of the other shards, the next at each
+// call. They matter only where a smaller KeysMax has left more shards than it
+// needs: the keys that are counted may then all be in shards where no call comes
+// any more. The caller holds the lock of s.
+func (k *KeyedRateLimit) clearElsewhere(s *keyShard, t time.Duration) bool {
+	if len(k.shards) <= shardsFor(k.config.Load().KeysMax) {
+		return false
+	}
+	other := &k.shards[k.hand.Add(1)%uint64(len(k.shards))]
+	if other == s || !other.mu.TryLock() {
+		return false
+	}
+	defer other.mu.Unlock()
+	other.clearSome(k, other.enter(t, k.shape.Load()))
+	return true
+}
+
 // clearIdle clears a place until it is empty or busy.
 func (s *keyShard) clearIdle(i int, t time.Duration) (cleared int) {
-	for ; s.places[i].hash != 0 && !s.places[i].busy(t); cleared++ {
+	for ; s.places[i].hash != 0 && !s.busy(&s.places[i], t); cleared++ {
 		s.clear(i)
 	}
 	return cleared
 }
 
-func (p *keyPlace) busy(t time.Duration) bool { return p.hash != 0 && p.full > int64(t) }
+func (s *keyShard) busy(p *keyPlace, t time.Duration) bool {
+	return p.hash != 0 && !s.shape.idle(p.word, t)
+}
 
 // move makes another table of the busy places.
 func (s *keyShard) move(t time.Duration, size int) {
-	old := s.places
-	s.places, s.hand = make([]keyPlace, size), 0
-	for _, p := range old {
-		if !p.busy(t) {
+	old, logs := s.places, s.logs
+	s.places, s.logs, s.hand = make([]keyPlace, size), make([]time.Duration, size*s.shape.logged), 0
+	for from, p := range old {
+		if !s.busy(&p, t) {
 			continue
 		}
 		i := s.home(p.hash)
@@ -187,6 +213,7 @@ func (s *keyShard) move(t time.Duration, size int) {
 			i = s.next(i)
 		}
 		s.places[i] = p
+		copy(s.logOf(i), logOf(logs, from, s.shape.logged))
 	}
 }
 
@@ -198,6 +225,7 @@ func (s *keyShard) clear(i int) {
 		home := s.home(s.places[j].hash)
 		if gap < j && (home <= gap || home > j) || gap > j && home <= gap && home > j {
 			s.places[gap] = s.places[j]
+			copy(s.logOf(gap), s.logOf(j))
 			gap = j
 		}
 	}

@@ -17,7 +17,7 @@ type LastGoodConfig struct {
 	EntriesMax int `yaml:"entriesMax"`
 	// BytesMax bounds their estimated size. Default 64 MiB.
 	BytesMax int64 `yaml:"bytesMax"`
-	// Size estimates the bytes of a value, as in a [CacheConfig].
+	// Size estimates the bytes of a value. Default: as in a [CacheConfig].
 	Size func(value any) int64 `yaml:"-"`
 }
 
@@ -49,19 +49,16 @@ func FallbackLastGood(c LastGoodConfig) (*Fallback, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	c = c.WithDefaults()
-	good := newAnswers()
-	f := NewFallback(func(ctx context.Context, r Result) Result {
-		if a := good.get(c.Key(ctx)); a != nil && now() < a.fresh {
-			return a.result
-		}
-		return r
-	})
-	f.remember = func(ctx context.Context, r Result) {
-		if key := c.Key(ctx); key != "" && shareable(r) && !r.Fallback {
-			a := &answer{result: r, bytes: bytesOf(key, r.Value, c.Size), fresh: now() + c.AgeMax}
-			good.put(key, good.asking(key), a, c.EntriesMax, c.BytesMax)
-		}
+	return FallbackWith(FallbackConfig{LastGood: &c})
+}
+
+// remember keeps a success, for the next failure.
+func (f *Fallback) remember(ctx context.Context, c *LastGoodConfig, r Result) {
+	if !shareable(r) || r.Fallback {
+		return // before a Key that panics could leave it open
 	}
-	return f, nil
+	if key := c.Key(ctx); key != "" {
+		a := &answer{result: r, bytes: bytesOf(key, r.Value, c.Size), fresh: now() + c.AgeMax}
+		f.good.put(key, f.good.asking(key), a, c.EntriesMax, c.BytesMax)
+	}
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,8 +26,69 @@ func (l Limit) AllowN(n int) error {
 		return nil
 	}
 	t := now()
-	if _, wait := l.take(t, n); wait != 0 {
-		return l.reject(t, wait)
+	if _, wait := l.take(t, n, 0); wait != 0 {
+		return l.reject(wait)
+	}
+	return nil
+}
+
+// Admit admits one call at once, or after its turn where the limit has a queue:
+// as [RateLimit.Admit], and for a key as [Limit.Wait] as long as QueueMax has
+// room.
+func (l Limit) Admit(ctx context.Context) error {
+	switch {
+	case l.keyed != nil:
+		if queueMax := l.queueMax(); queueMax > 0 {
+			return l.await(ctx, queueMax)
+		}
+	case l.one != nil:
+		return l.one.Admit(ctx)
+	}
+	return l.Allow()
+}
+
+// Wait waits until one call is admitted. That of a [RateLimit] is its
+// [RateLimit.Wait]. For a key, the turn is booked as by [Limit.Reserve], so a
+// wait longer than WaitMax is refused at once with a [Rejected] for
+// [ErrLimited], and so is one that finds 10,000 calls waiting for turns of any
+// key; one that would outlast the context's deadline with one for
+// [ErrDeadline]. When the context ends, so does the wait, with the context's
+// error; the turn is then given back if nobody has booked one behind it.
+func (l Limit) Wait(ctx context.Context) error {
+	if l.one != nil {
+		return l.one.Wait(ctx)
+	}
+	return l.await(ctx, waitingMax)
+}
+
+// await waits for a key's turn.
+func (l Limit) await(ctx context.Context, queueMax int) error {
+	if err := ctx.Err(); err != nil || l.keyed == nil {
+		return err
+	}
+	if l.keyed.waiters.Load() >= int64(queueMax) {
+		return l.Allow()
+	}
+	r, err := l.Reserve(1)
+	if err != nil {
+		return err
+	}
+	wait := r.Delay()
+	if wait <= 0 {
+		return nil
+	}
+	if outlasts(ctx, wait) {
+		r.Cancel()
+		return l.rejectLate(wait)
+	}
+	if !l.keyed.waiters.join(queueMax) {
+		r.Cancel()
+		return l.reject(wait)
+	}
+	defer l.keyed.waiters.Add(-1)
+	if err := sleep(ctx, wait); err != nil {
+		r.Cancel()
+		return err
 	}
 	return nil
 }
@@ -42,22 +104,23 @@ func (l Limit) Status() RateLimitStatus {
 	return RateLimitStatus{}
 }
 
-// Do makes the call if the limit admits it now.
-func (l Limit) Do(ctx context.Context, next Next) Result {
-	if err := l.Allow(); err != nil {
-		return rejection(ctx, err)
+// Do makes the call once the limit admits it, as [Limit.Admit] says.
+func (l Limit) Do(ctx context.Context, next Next) Result { return alone(ctx, l, next) }
+
+func (l Limit) run(ctx context.Context, next Next, r *Result) {
+	if err := l.Admit(ctx); err != nil {
+		*r = rejection(ctx, err)
+		return
 	}
-	return next.Do(ctx)
+	next.run(ctx, r)
 }
 
-func (l Limit) joins() bool { return true }
-
-func (l Limit) take(t time.Duration, n int) (taken, time.Duration) {
+func (l Limit) take(t time.Duration, n int, ahead time.Duration) (taken, time.Duration) {
 	switch {
 	case l.keyed != nil:
-		return l.keyed.take(t, l.hash, n)
+		return l.keyed.take(t, l.hash, n, ahead)
 	case l.one != nil:
-		s, lim, wait := l.one.take(t, n, 0)
+		s, lim, wait := l.one.take(t, n, ahead)
 		return taken{limiter: lim, slot: s}, wait
 	}
 	return taken{}, 0
@@ -74,6 +137,28 @@ func (l Limit) wait(t time.Duration, n int) time.Duration {
 	return 0
 }
 
+// waitMax is how far ahead calls are reserved.
+func (l Limit) waitMax() time.Duration {
+	switch {
+	case l.keyed != nil:
+		return l.keyed.config.Load().WaitMax
+	case l.one != nil:
+		return l.one.config.Load().WaitMax
+	}
+	return 0
+}
+
+// queueMax is how many calls may wait instead of being refused.
+func (l Limit) queueMax() int {
+	switch {
+	case l.keyed != nil:
+		return l.keyed.config.Load().QueueMax
+	case l.one != nil:
+		return l.one.config.Load().QueueMax
+	}
+	return 0
+}
+
 func (l Limit) release(g taken) {
 	switch {
 	case g.limiter != nil:
@@ -83,76 +168,41 @@ func (l Limit) release(g taken) {
 	}
 }
 
-func (l Limit) reject(t, after time.Duration) error {
+func (l Limit) reject(after time.Duration) error {
 	if l.keyed != nil {
-		return l.keyed.reject(t, after)
+		return l.keyed.refused.limited(after)
 	}
-	return l.one.reject(t, after)
+	return l.one.reject(after)
 }
 
-// Limits are several limits that a call is under together: 10 in a second and
-// 1000 in an hour, or a user's and an API's. All of them admit the call, or
-// none is used up.
-//
-//	err := policy.Limits{perSecond.Limit(), perHour.Limit(), users.Of(user)}.Allow()
-//
-// A call looks at all limits first and takes from them, in order, only when
-// none refuses. If one then does because another call was faster, what was
-// taken goes back at once. So a call that is refused uses up nothing, except
-// that for less than a microsecond, and only beside a call that is admitted,
-// another may be refused that would have been the last to fit.
-type Limits []Limit
-
-// Allow admits one call or returns a [Rejected] for [ErrLimited], with the
-// longest RetryAfter of those that refuse.
-func (ls Limits) Allow() error { return ls.AllowN(1) }
-
-// AllowN admits n calls together, or none of them. A rejection has no
-// RetryAfter when n is more than the burst of one of the limits.
-func (ls Limits) AllowN(n int) error {
-	if n <= 0 {
-		return nil
+// rejectLate refuses a call whose deadline comes before its turn.
+func (l Limit) rejectLate(after time.Duration) error {
+	if l.keyed != nil {
+		return l.keyed.rejectLate(after)
 	}
-	t := now()
-	if longest, wait := ls.wait(t, n); wait != 0 {
-		return longest.reject(t, wait)
-	}
-	var room [4]taken
-	held := room[:0]
-	for i, l := range ls {
-		g, wait := l.take(t, n)
-		if wait == 0 {
-			held = append(held, g)
-			continue
-		}
-		for i > 0 {
-			i--
-			ls[i].release(held[i])
-		}
-		if longest, other := ls.wait(t, n); other > wait {
-			l, wait = longest, other
-		}
-		return l.reject(t, wait)
+	return l.one.rejectLate(after)
+}
+
+// waiters counts the calls that wait for the limit beside others; nil where there
+// is none.
+func (l Limit) waiters() *waiters {
+	switch {
+	case l.keyed != nil:
+		return &l.keyed.waiters
+	case l.one != nil:
+		return &l.one.waiters
 	}
 	return nil
 }
 
-// wait is the longest that one of the limits has n calls wait.
-func (ls Limits) wait(t time.Duration, n int) (longest Limit, wait time.Duration) {
-	for _, l := range ls {
-		if w := l.wait(t, n); w > wait {
-			longest, wait = l, w
-		}
-	}
-	return longest, wait
-}
+// waiters is how many calls wait for a limit, but not in its line.
+type waiters struct{ atomic.Int64 }
 
-// Do makes the call if all limits admit it now.
-func (ls Limits) Do(ctx context.Context, next Next) Result {
-	if err := ls.Allow(); err != nil {
-		return rejection(ctx, err)
+// join counts one more unless too many wait.
+func (w *waiters) join(most int) bool {
+	if w.Add(1) > int64(most) {
+		w.Add(-1)
+		return false
 	}
-	return next.Do(ctx)
+	return true
 }
-
-func (ls Limits) joins() bool { return true }

@@ -37,7 +37,7 @@ func (w Warning) String() string { return fmt.Sprintf("%s around %s: %s", w.Oute
 //	Timeout            bounds one try
 //	Fault              is met by every policy, as a real one would be
 //
-// Pipelines among the policies are flattened as by [Chain]. Policies of other
+// [Ordered] puts policies into it. Pipelines among the policies are flattened as by [Chain]. Policies of other
 // packages are passed over.
 func Check(policies ...Policy) []Warning {
 	return Chain(policies...).Check()

@@ -3,6 +3,8 @@
 package policy
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -126,13 +128,33 @@ func TestOrdersOfCountingInAWindow(t *testing.T) {
 	const t0 = 1000 * time.Hour
 	explore(t, interleave.Options{Preemptions: 3}, func() interleave.Program {
 		w := newWindow(10 * time.Second)
-		w.add(t0-10*time.Second, true, true) // a turn of the ring ago, in the same bucket
+		w.add(t0-windowRing*time.Second, true, true) // a turn of the ring ago, in the same bucket
 		count := func(failed bool) func() { return func() { w.add(t0, failed, false) } }
 		return interleave.Program{
 			Tasks: []func(){count(true), count(false), count(true)},
 			Check: func() error {
 				if got, want := w.sum(t0), (tally{calls: 3, failures: 2}); got != want {
 					return fmt.Errorf("counted %+v, want %+v", got, want)
+				}
+				return nil
+			},
+		}
+	})
+}
+
+func TestOrdersOfCountingApart(t *testing.T) {
+	explore(t, interleave.Options{Preemptions: 3}, func() interleave.Program {
+		var c counter
+		var before, after uint64
+		return interleave.Program{
+			Tasks: []func(){
+				func() { c.Add(1); c.Add(1) },
+				func() { c.Add(1); before = c.Load(); c.Add(1) },
+				func() { c.Add(1); after = c.Load() },
+			},
+			Check: func() error {
+				if got := c.Load(); got != 5 || before < 1 || before > 4 || after < 1 || after > 5 {
+					return fmt.Errorf("counted %d, %d and %d on the way, want 5", got, before, after)
 				}
 				return nil
 			},
@@ -148,6 +170,7 @@ func told(c BreakerConfig) (*Breaker, *[]string) {
 	if err != nil {
 		panic(err)
 	}
+	b.refused.state.Store(digestSampled) // else refusals set a timer, which is no task
 	return b, states
 }
 
@@ -215,7 +238,7 @@ func TestOrdersOfProbing(t *testing.T) {
 // TestOrdersOfPlacesForProbes has callers keep what they get: never more than
 // the places.
 func TestOrdersOfPlacesForProbes(t *testing.T) {
-	explore(t, interleave.Options{Preemptions: 3}, func() interleave.Program {
+	explore(t, interleave.Options{Preemptions: 2}, func() interleave.Program {
 		b, _ := probing(BreakerConfig{Probes: 2})
 		got := 0
 		ask := func() {
@@ -282,8 +305,24 @@ func TestOrdersOfForcing(t *testing.T) {
 // TestOrdersOfAGate: never more are inside than the limit, nobody who waits is
 // forgotten, and in the end nobody is inside.
 func TestOrdersOfAGate(t *testing.T) {
-	explore(t, interleave.Options{Preemptions: 3}, func() interleave.Program {
-		g := &gate{order: inTurn{}}
+	explore(t, interleave.Options{Preemptions: 3}, gateProgram(func() order { return inTurn{} }, "", "", ""))
+}
+
+// TestOrdersOfAGateOfUsers has users take turns at it.
+func TestOrdersOfAGateOfUsers(t *testing.T) {
+	explore(t, interleave.Options{Preemptions: 3}, gateProgram(func() order {
+		a, err := NewAdaptive(AdaptiveConfig{})
+		if err != nil {
+			panic(err)
+		}
+		return a.gate.order
+	}, "a", "a", "b"))
+}
+
+// gateProgram has a task for each key come to a gate with room for one.
+func gateProgram(by func() order, keys ...string) func() interleave.Program {
+	return func() interleave.Program {
+		g := &gate{order: by()}
 		g.resize(1)
 		inside, most := 0, 0
 		visit := func() {
@@ -294,12 +333,13 @@ func TestOrdersOfAGate(t *testing.T) {
 			g.leave()
 		}
 		var waiters []*waiter
-		call := func() {
+		call := func(key string) {
 			if g.enter() {
 				visit()
 				return
 			}
 			w := newWaiter()
+			w.key, w.since = key, now()
 			switch entered, joined := g.join(w, 2); {
 			case entered:
 				visit()
@@ -307,8 +347,12 @@ func TestOrdersOfAGate(t *testing.T) {
 				waiters = append(waiters, w)
 			}
 		}
+		var tasks []func()
+		for _, key := range keys {
+			tasks = append(tasks, func() { call(key) })
+		}
 		return interleave.Program{
-			Tasks: []func(){call, call, call},
+			Tasks: tasks,
 			Check: func() error {
 				for _, w := range waiters {
 					select {
@@ -324,7 +368,7 @@ func TestOrdersOfAGate(t *testing.T) {
 				return nil
 			},
 		}
-	})
+	}
 }
 
 // clumsy is a token bucket that stores where the real one compares and swaps.
@@ -347,5 +391,47 @@ func TestOrdersFindAClumsyBucket(t *testing.T) {
 		[]time.Duration{t0}, []time.Duration{t0}, []time.Duration{t0}))
 	if err == nil {
 		t.Error("the lost update went unseen")
+	}
+}
+
+// TestOrdersOfEndingADeadlineContext has a context looked at by two while it is
+// ended. It is made once, everybody has the same, and what is derived from it
+// ends; an error that somebody has seen stays.
+func TestOrdersOfEndingADeadlineContext(t *testing.T) {
+	for _, left := range []time.Duration{time.Hour, -time.Hour} { // an end of its own, and one that has come
+		explore(t, interleave.Options{Preemptions: 3}, func() interleave.Program {
+			c := &deadlineContext{parent: context.Background(), deadline: time.Now().Add(left), cause: &TimeoutError{}}
+			var dones []<-chan struct{}
+			var seen error
+			look := func() {
+				if err := c.Err(); err != nil {
+					seen = err
+				}
+				dones = append(dones, c.Done())
+			}
+			return interleave.Program{
+				Tasks: []func(){look, look, c.cancel},
+				Check: func() error {
+					err := c.Err()
+					if err == nil || seen != nil && seen != err {
+						return fmt.Errorf("seen %v, and now %v", seen, err)
+					}
+					if left > 0 != (err == context.Canceled) {
+						return fmt.Errorf("ended with %v", err)
+					}
+					for _, done := range append(dones, c.made.Load().Done()) {
+						if done != c.Done() {
+							return errors.New("not everybody has the same Done")
+						}
+						select {
+						case <-done:
+						default:
+							return errors.New("somebody was not told of the end")
+						}
+					}
+					return nil
+				},
+			}
+		})
 	}
 }

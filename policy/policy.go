@@ -29,6 +29,12 @@ type Policy interface {
 	Do(ctx context.Context, next Next) Result
 }
 
+// A Joiner is a policy of another package that may promise, by true, that its
+// Do returns only after all that it started has ended. A chain of policies that
+// do so costs no allocation. A type that embeds one and replaces its Do must
+// answer for itself.
+type Joiner interface{ Joins() bool }
+
 // Class is what a result says about the callee. A result is classified once.
 type Class uint8
 
@@ -102,13 +108,16 @@ func (r Result) Discard() {
 	}
 }
 
-// Rejected is the error of a call that a policy refused to run.
+// Rejected is the error of a call that a policy refused to run. Calls that were
+// refused at about the same time may have the same one: it must not be changed.
 type Rejected struct {
-	// Policy names the kind of policy, such as "breaker".
-	Policy string
+	// Policy names the kind of policy, such as "breaker", and Name is the one
+	// given in its Config.
+	Policy, Name string
 	// Reason is the policy's sentinel, such as [ErrOpen].
 	Reason error
-	// RetryAfter is when trying again may help; zero when unknown.
+	// RetryAfter is when trying again may help; zero when unknown. It may be a
+	// millisecond longer than need be, or a hundredth if that is less.
 	RetryAfter time.Duration
 }
 
@@ -123,6 +132,7 @@ func rejection(ctx context.Context, err error) Result {
 	r := Result{Err: err, Class: Shed}
 	if rejected, ok := errors.AsType[*Rejected](err); ok {
 		r.RetryAfter = rejected.RetryAfter
+		tellRejected(ctx, rejected)
 	} else if ctx.Err() != nil {
 		r.Class = Ignored
 	}

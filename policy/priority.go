@@ -51,4 +51,28 @@ func PriorityOf(ctx context.Context) Priority {
 	return PriorityNormal
 }
 
+// WithReceivedPriority returns the context of a call that came in with a
+// priority of its caller's choice. Unless the caller is trusted, it can only
+// lower what the context has: anybody may stand back for others, and nobody
+// may push ahead of them. An unknown priority counts as none.
+func WithReceivedPriority(ctx context.Context, p Priority, trusted bool) context.Context {
+	has := PriorityOf(ctx)
+	if p = has.Received(p, trusted); p == has {
+		return ctx
+	}
+	return WithPriority(ctx, p)
+}
+
+// Received is what becomes of p, which a call has here, where its caller claims
+// another: see [WithReceivedPriority].
+func (p Priority) Received(claimed Priority, trusted bool) Priority {
+	if claimed != PriorityNormal && claimed.rank() == PriorityNormal.rank() {
+		return p // nobody knows it
+	}
+	if !trusted && claimed.rank() <= p.rank() {
+		return p
+	}
+	return claimed
+}
+
 type priorityOfCall struct{}

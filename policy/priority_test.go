@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -49,7 +48,7 @@ func TestAdaptiveServesTheHighestPriorityFirst(t *testing.T) {
 		var order []string
 		for _, p := range []Priority{PrioritySheddable, PriorityNormal, PriorityLow, PriorityCritical, "", PrioritySheddable} {
 			go func() {
-				permit, err := a.AcquireAs(t.Context(), p, 0)
+				permit, err := a.AcquireAs(t.Context(), Caller{Priority: p}, 0)
 				if err != nil {
 					t.Errorf("%s: %v", p, err)
 					return
@@ -117,7 +116,7 @@ func TestAdaptiveShedsTheLowestPriorityUnderOverload(t *testing.T) {
 			}
 			counts := time.Since(began) > 2*time.Second // once the limit is known
 			calls.Go(func() {
-				p, err := a.AcquireAs(t.Context(), Priority(Priority("").Enum()[rank]), time.Second)
+				p, err := a.AcquireAs(t.Context(), Caller{Priority: Priority(Priority("").Enum()[rank])}, time.Second)
 				if err == nil {
 					<-s.serve()
 					p.Done(Success)
@@ -147,47 +146,4 @@ func TestAdaptiveShedsTheLowestPriorityUnderOverload(t *testing.T) {
 			t.Errorf("the goodput is %.0f%% of the capacity", 100*goodput)
 		}
 	})
-}
-
-// Whatever joins and leaves, the line knows who is first, last and how many.
-func TestLineStaysWholeUnderRandomUse(t *testing.T) {
-	rng := rand.New(rand.NewPCG(7, 8))
-	var l line
-	var in []*waiter
-	for range 20_000 {
-		if len(in) == 0 || rng.IntN(2) == 0 && len(in) < 30 {
-			w := newWaiter()
-			w.rank = rng.IntN(ranks)
-			l.push(w)
-			in = append(in, w)
-		} else {
-			i := rng.IntN(len(in))
-			l.remove(in[i])
-			in = slices.Delete(in, i, i+1)
-		}
-		if l.length != len(in) {
-			t.Fatalf("the length is %d, want %d", l.length, len(in))
-		}
-		for rank := range ranks {
-			w := l.ranks[rank].oldest
-			for _, want := range in {
-				if want.rank != rank {
-					continue
-				}
-				if w != want || w.line != &l {
-					t.Fatalf("rank %d is not in the order of arrival", rank)
-				}
-				w = w.behind
-			}
-			if w != nil {
-				t.Fatalf("rank %d holds more", rank)
-			}
-		}
-		if len(in) > 0 {
-			byRank := func(a, b *waiter) int { return a.rank - b.rank }
-			if l.first() != slices.MinFunc(in, byRank).rank || l.last() != slices.MaxFunc(in, byRank).rank {
-				t.Fatalf("first is %d and last %d", l.first(), l.last())
-			}
-		}
-	}
 }

@@ -24,17 +24,19 @@ type RateLimit struct {
 	set     sync.Mutex // lets one Set run at a time
 	scale   scale
 	refused refusals
+	late    digest // those whose wait would outlast their deadline
 
 	waiting atomic.Int64
 	turn    chan struct{} // held by whoever is first in the line of Wait
+	waiters waiters
 }
 
 // NewRateLimit returns a RateLimit, or the problems of its Config.
 func NewRateLimit(c RateLimitConfig) (*RateLimit, error) {
 	l := &RateLimit{turn: make(chan struct{}, 1)}
-	l.refused.policy, l.refused.name = "ratelimit", c.Name
-	l.refused.events.observer = c.Observer
-	l.scale.of, l.scale.share = c.Scale, 1
+	l.refused.begin("ratelimit", c.Name, c.Observer, ErrLimited, func(Event) string { return l.config.Load().allowed() })
+	l.late.begin(&l.refused.events, EventRejected, ErrDeadline, l.refused.why)
+	l.scale.begin(c.Scale)
 	if err := l.Set(c); err != nil {
 		return nil, err
 	}
@@ -55,7 +57,7 @@ func (l *RateLimit) Set(c RateLimitConfig) error {
 	}
 	l.set.Lock()
 	defer l.set.Unlock()
-	l.scale.whole = c.WithDefaults()
+	l.scale.set(c.WithDefaults())
 	l.apply(l.scale.config())
 	return nil
 }
@@ -86,7 +88,7 @@ func (l *RateLimit) AllowN(n int) error {
 	}
 	t := now()
 	if _, _, wait := l.take(t, n, 0); wait != 0 {
-		return l.reject(t, wait)
+		return l.reject(wait)
 	}
 	return nil
 }
@@ -103,7 +105,7 @@ func (l *RateLimit) take(t time.Duration, n int, ahead time.Duration) (slot, *li
 // takeFirst is the limiter's take, wherever Set has moved it.
 func (l *RateLimit) takeFirst(t time.Duration, n int, ahead time.Duration) (slot, *limiter, time.Duration) {
 	if l.scale.of != nil {
-		l.follow(t)
+		l.scale.follow(t, &l.refused.events, &l.set, l.apply)
 	}
 	for {
 		lim := l.limiter.Load()
@@ -128,19 +130,24 @@ func (l *RateLimit) wait(t time.Duration, n int) time.Duration {
 	return wait
 }
 
-func (l *RateLimit) reject(t, after time.Duration) error {
-	l.refused.add(t, func() string {
-		c := l.config.Load()
-		return fmt.Sprintf("%v in %v are allowed", c.Requests, c.Per)
-	})
-	return limited(after)
-}
+func (l *RateLimit) reject(after time.Duration) error { return l.refused.limited(after) }
 
-func limited(after time.Duration) error {
+func (r *refusals) limited(after time.Duration) error {
 	if after == never {
 		after = 0
 	}
-	return &Rejected{Policy: "ratelimit", Reason: ErrLimited, RetryAfter: after}
+	return r.reject(after)
+}
+
+// rejectLate refuses a call whose deadline comes before its turn.
+func (l *RateLimit) rejectLate(after time.Duration) error {
+	l.late.count(Event{Wait: after, Class: Shed})
+	return &Rejected{Policy: "ratelimit", Name: l.refused.events.name, Reason: ErrDeadline, RetryAfter: after}
+}
+
+// allowed is the limit in words.
+func (c *RateLimitConfig) allowed() string {
+	return fmt.Sprintf("%v in %v are allowed", c.Requests, c.Per)
 }
 
 // RateLimitStatus is a limit's state at one moment, for people and for the
@@ -155,12 +162,14 @@ type RateLimitStatus struct {
 	Left float64
 	// Reset is after how long Left is at its highest again, if nobody calls.
 	Reset time.Duration
-	// Waiting is how many calls wait for their turn.
+	// Waiting is how many calls wait for their turn, those included that wait for
+	// other limits, too.
 	Waiting int
 	// RetryAfter is when the next call is admitted.
 	RetryAfter time.Duration
-	// Rejected is how many calls were refused so far.
-	Rejected uint64
+	// Rejected is how many calls were refused so far, and Late how many of
+	// them because the wait would have outlasted their deadline.
+	Rejected, Late uint64
 }
 
 // Status reports the limit's state. It changes nothing.
@@ -173,18 +182,20 @@ func (l *RateLimit) Status() RateLimitStatus {
 		Burst:      c.burst(),
 		Left:       max(left-float64(waiting), 0),
 		Reset:      reset,
-		Waiting:    waiting,
+		Waiting:    waiting + int(l.waiters.Load()),
 		RetryAfter: lim.wait(t, 1+waiting),
-		Rejected:   l.refused.total.Load(),
+		Rejected:   l.refused.total.Load() + l.late.total.Load(),
+		Late:       l.late.total.Load(),
 	}
 }
 
 // Do makes the call once the limit admits it, as [RateLimit.Admit] says.
-func (l *RateLimit) Do(ctx context.Context, next Next) Result {
-	if err := l.Admit(ctx); err != nil {
-		return rejection(ctx, err)
-	}
-	return next.Do(ctx)
-}
+func (l *RateLimit) Do(ctx context.Context, next Next) Result { return alone(ctx, l, next) }
 
-func (l *RateLimit) joins() bool { return true }
+func (l *RateLimit) run(ctx context.Context, next Next, r *Result) {
+	if err := l.Admit(ctx); err != nil {
+		*r = rejection(ctx, err)
+		return
+	}
+	next.run(ctx, r)
+}

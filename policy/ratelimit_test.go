@@ -3,6 +3,7 @@ package policy
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -302,6 +303,30 @@ func TestRateLimitSetKeepsWhatIsUsedUp(t *testing.T) {
 	}
 }
 
+func TestRateLimitMadeTinyForgetsNoCallsBookedAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newRateLimit(t, RateLimitConfig{Requests: 1e7, WaitMax: 24 * time.Hour})
+		for ahead := time.Duration(0); ahead < 20*time.Hour; {
+			r, err := l.Reserve(1e7)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ahead = r.Delay()
+			time.Sleep(time.Nanosecond)
+		}
+		if err := l.Set(RateLimitConfig{Requests: 1, Per: depthMax}); err != nil {
+			t.Fatal(err)
+		}
+		if s := l.Status(); l.Allow() == nil || s.Left != 0 || s.RetryAfter < depthMax/2 {
+			t.Errorf("got %+v", s)
+		}
+		time.Sleep(2 * depthMax)
+		if err := l.Allow(); err != nil {
+			t.Errorf("two years later: %v", err)
+		}
+	})
+}
+
 func TestReshapedLimiterAdmitsNothingMore(t *testing.T) {
 	for _, algorithm := range bursting {
 		c := RateLimitConfig{Requests: 10, Algorithm: algorithm}.WithDefaults()
@@ -450,4 +475,37 @@ func BenchmarkRateLimit(b *testing.B) {
 			_ = l.Set(RateLimitConfig{Requests: float64(100 + i%2)})
 		}
 	})
+}
+
+func TestSlidingWindowCountsWhatIsLeft(t *testing.T) {
+	property(t, 50, func(t *testing.T, random *rand.Rand) {
+		l := newRateLimit(t, RateLimitConfig{Algorithm: SlidingWindow, Requests: float64(1 + random.IntN(50)), Per: time.Second})
+		w := (*l.limiter.Load()).(*slidingWindow)
+		for range 200 {
+			time.Sleep(time.Duration(random.Int64N(int64(60 * time.Millisecond))))
+			_ = l.AllowN(1 + random.IntN(3))
+			want := 0
+			for _, began := range w.log.times {
+				if began+w.log.width <= now() {
+					want++
+				}
+			}
+			if got, _ := w.left(now()); int(got) != want {
+				t.Fatalf("%v are left, want %d", got, want)
+			}
+		}
+	})
+}
+
+// BenchmarkSlidingWindowStatus is what each refused request asks for; a larger
+// limit must not make it much dearer.
+func BenchmarkSlidingWindowStatus(b *testing.B) {
+	for _, limit := range []float64{100, 100_000} {
+		b.Run(fmt.Sprint(limit), func(b *testing.B) {
+			l := newRateLimit(b, RateLimitConfig{Algorithm: SlidingWindow, Requests: limit, Per: time.Second})
+			for b.Loop() {
+				_ = l.Status()
+			}
+		})
+	}
 }

@@ -66,7 +66,8 @@ type RateLimitConfig struct {
 	// what the load leaves room for: 1 is all, and less than 1% counts as that.
 	// It is asked at most ten times a second, by a call that comes. Nil: all.
 	Scale func() float64 `yaml:"-"`
-	// Observer is told, at most once a second, that calls are refused.
+	// Observer is told that calls are refused, and of a limit that changes by a
+	// quarter or more because of Scale.
 	Observer Observer `yaml:"-"`
 }
 

@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -91,4 +92,51 @@ func ExampleLimits() {
 	// ann ratelimit: rate limit is reached
 	// bob <nil>
 	// 998 calls are left in this hour
+}
+
+// A job that goes as fast as the limit of somebody else's API lets it.
+func ExampleRateLimit_Wait() {
+	limit, err := policy.NewRateLimit(policy.RateLimitConfig{Requests: 1000, Burst: 1})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for page := range 3 {
+		if err := limit.Wait(ctx); err != nil { // the context ended, or would before the turn
+			fmt.Println(err)
+			return
+		}
+		fmt.Println("ask for page", page)
+	}
+	// Output:
+	// ask for page 0
+	// ask for page 1
+	// ask for page 2
+}
+
+// A crawler that asks each host for a page at an even pace, and all of them
+// together no more often than its own network bears.
+func ExampleLimits_Wait() {
+	hosts, err := policy.NewKeyedRateLimit(policy.KeyedRateLimitConfig{Requests: 100, Algorithm: policy.LeakyBucket})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	network, err := policy.NewRateLimit(policy.RateLimitConfig{Requests: 1000, WaitMax: time.Minute})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	begin := time.Now()
+	for range 3 {
+		if err := (policy.Limits{hosts.Of("example.com"), network.Limit()}).Wait(context.Background()); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	fmt.Println("at least 20ms for three pages:", time.Since(begin) >= 20*time.Millisecond)
+	// Output:
+	// at least 20ms for three pages: true
 }

@@ -44,9 +44,9 @@ func (l *RateLimit) await(ctx context.Context, queueMax int, waitMax time.Durati
 	defer l.waiting.Add(-1)
 	switch wait := (*l.limiter.Load()).wait(t, int(ahead)+1); {
 	case ahead >= int64(queueMax) || wait > waitMax:
-		return l.reject(t, wait)
+		return l.reject(wait)
 	case outlasts(ctx, wait):
-		return &Rejected{Policy: "ratelimit", Reason: ErrDeadline, RetryAfter: wait}
+		return l.rejectLate(wait)
 	}
 	patience := time.NewTimer(waitMax)
 	defer patience.Stop()
@@ -56,7 +56,7 @@ func (l *RateLimit) await(ctx context.Context, queueMax int, waitMax time.Durati
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-patience.C:
-		return l.reject(now(), l.wait(now(), 0))
+		return l.reject(l.wait(now(), 0))
 	}
 	return l.awaitFirst(ctx, until)
 }
@@ -70,9 +70,9 @@ func (l *RateLimit) awaitFirst(ctx context.Context, until time.Duration) error {
 		case wait == 0:
 			return nil
 		case t+wait > until:
-			return l.reject(t, wait)
+			return l.reject(wait)
 		case outlasts(ctx, wait):
-			return &Rejected{Policy: "ratelimit", Reason: ErrDeadline, RetryAfter: wait}
+			return l.rejectLate(wait)
 		}
 		if err := sleep(ctx, min(wait, waitLook)); err != nil {
 			return err

@@ -42,6 +42,8 @@ type RetryConfig struct {
 	Budget BudgetConfig `yaml:"budget"`
 	// Name is what events call the retry.
 	Name string `yaml:"-"`
+	// Observer is told of repeats, and of calls that are given up.
+	Observer Observer `yaml:"-"`
 }
 
 // Validate returns a [FieldError] for each field that cannot be used, joined.
@@ -77,19 +79,25 @@ func (c RetryConfig) WithDefaults() RetryConfig {
 type Retry struct {
 	config atomic.Pointer[RetryConfig]
 	budget budget
+	events events
+
+	repeated digest
+	stopped  [len(stops)]digest
 }
 
 // NewRetry returns a Retry, or the problems of its Config.
 func NewRetry(c RetryConfig) (*Retry, error) {
 	r := new(Retry)
 	r.budget.start()
+	r.begin(c)
 	if err := r.Set(c); err != nil {
 		return nil, err
 	}
 	return r, nil
 }
 
-// Set changes the configuration and keeps the budget's counts.
+// Set changes the configuration and keeps the budget's counts. Name and
+// Observer stay as they were.
 func (r *Retry) Set(c RetryConfig) error {
 	if err := c.Validate(); err != nil {
 		return err
@@ -109,9 +117,10 @@ type Tries struct {
 
 // Begin counts a call into the budget. The first try needs no permission.
 func (r *Retry) Begin() Tries {
-	r.budget.calls.Add(1)
+	c := r.config.Load()
+	r.budget.called(&c.Budget)
 	t := Tries{retry: r}
-	if r.config.Load().TimeMax > 0 {
+	if c.TimeMax > 0 {
 		t.began = now()
 	}
 	return t
@@ -126,6 +135,22 @@ func (t *Tries) Count() int { return t.repeats + 1 }
 // result that is final by itself.
 // Left is the time until the call's deadline; zero or less means none.
 func (t *Tries) Again(class Class, retryAfter, left time.Duration) (wait time.Duration, ok bool, why error) {
+	return t.again(context.Background(), &Result{Class: class, RetryAfter: retryAfter}, left)
+}
+
+// again is Again for a result, and tells of what it decides.
+func (t *Tries) again(ctx context.Context, r *Result, left time.Duration) (wait time.Duration, ok bool, why error) {
+	wait, ok, why = t.decide(r.Class, r.RetryAfter, left)
+	switch {
+	case ok:
+		t.retry.repeated.happened(ctx, Event{Attempt: t.Count(), Wait: wait, Class: r.Class, Err: r.Err})
+	case why != nil:
+		t.retry.stoppedFor(why).happened(ctx, Event{Attempt: t.Count(), Wait: r.RetryAfter, Class: r.Class})
+	}
+	return wait, ok, why
+}
+
+func (t *Tries) decide(class Class, retryAfter, left time.Duration) (wait time.Duration, ok bool, why error) {
 	if class != Failure {
 		return 0, false, nil
 	}
@@ -183,31 +208,33 @@ func (e *RetryError) Unwrap() []error {
 }
 
 // Do makes the call, and makes it again while it fails and it may.
-func (r *Retry) Do(ctx context.Context, next Next) Result {
+func (r *Retry) Do(ctx context.Context, next Next) Result { return alone(ctx, r, next) }
+
+func (r *Retry) run(ctx context.Context, next Next, result *Result) {
 	tries := r.Begin()
 	var errs []error
 	within := firstAttempt(ctx)
 	for {
-		result := next.Do(within)
+		next.run(within, result)
 		if result.Class == Success {
-			return result
+			return
 		}
-		wait, again, why := tries.Again(result.Class, result.RetryAfter, timeLeft(ctx))
+		wait, again, why := tries.again(ctx, result, timeLeft(ctx))
 		if !again {
-			return stopped(result, errs, why)
+			*result = stopped(*result, errs, why)
+			return
 		}
 		if result.Err != nil {
 			errs = append(errs, result.Err)
 		}
 		result.Discard()
 		if err := sleep(ctx, wait); err != nil {
-			return stopped(Result{Err: err, Class: Ignored}, errs, nil)
+			*result = stopped(Result{Err: err, Class: Ignored}, errs, nil)
+			return
 		}
-		within = withAttempt(ctx, tries.Count())
+		within = WithAttempt(ctx, tries.Count(), wait)
 	}
 }
-
-func (r *Retry) joins() bool { return true }
 
 // stopped is the last try's result, with the errors of all tries. A call that
 // was tried once and had no more coming keeps its own error.

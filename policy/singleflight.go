@@ -19,7 +19,8 @@ type SingleflightConfig struct {
 	// that nobody waits for any longer; beyond it each call runs for itself.
 	// Default 10000.
 	FlightsMax int `yaml:"flightsMax"`
-	// Observer is told of panics that come too late to reach a caller.
+	// Observer is told of calls that join another one, and of panics that come
+	// too late to reach a caller.
 	Observer Observer `yaml:"-"`
 }
 
@@ -54,7 +55,7 @@ type Singleflight struct {
 	config     atomic.Pointer[SingleflightConfig]
 	stragglers stragglers // its events alone are used
 	led        atomic.Uint64
-	joined     atomic.Uint64
+	joined     digest
 	alone      atomic.Uint64
 
 	mu      sync.Mutex
@@ -77,12 +78,16 @@ type flight struct {
 // NewSingleflight returns a Singleflight, or the problems of its Config.
 func NewSingleflight(c SingleflightConfig) (*Singleflight, error) {
 	s := &Singleflight{flights: make(map[string]*flight)}
-	s.stragglers.policy, s.stragglers.name = "singleflight", c.Name
-	s.stragglers.events.observer = c.Observer
+	s.begin("singleflight", c.Name, c.Observer)
 	if err := s.Set(c); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+func (s *Singleflight) begin(policy, name string, o Observer) {
+	s.stragglers.begin(policy, name, o)
+	s.joined.begin(&s.stragglers.events, EventJoined, nil, func(Event) string { return "a call of the same key is under way" })
 }
 
 // Set changes the configuration for calls to come. Name and Observer stay as
@@ -126,15 +131,13 @@ func (s *Singleflight) Status() SingleflightStatus {
 	s.mu.Lock()
 	running := s.running
 	s.mu.Unlock()
-	return SingleflightStatus{Led: s.led.Load(), Joined: s.joined.Load(), Alone: s.alone.Load(), Running: running}
+	return SingleflightStatus{Led: s.led.Load(), Joined: s.joined.total.Load(), Alone: s.alone.Load(), Running: running}
 }
 
 // Do makes the call, or waits for one of the same key that is under way.
 func (s *Singleflight) Do(ctx context.Context, next Next) Result {
 	return s.share(ctx, s.config.Load().Key(ctx), next)
 }
-
-func (s *Singleflight) joins() bool { return false }
 
 // share is Do for a key that is known.
 func (s *Singleflight) share(ctx context.Context, key string, next Next) Result {
@@ -147,7 +150,7 @@ func (s *Singleflight) share(ctx context.Context, key string, next Next) Result 
 		return next.Do(ctx)
 	}
 	if !leads {
-		s.joined.Add(1)
+		s.joined.happened(ctx, Event{Key: key})
 		return s.wait(ctx, f, next)
 	}
 	s.led.Add(1)

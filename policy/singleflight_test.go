@@ -184,7 +184,7 @@ func TestSingleflightTellsEveryoneOfPanicAndGoexit(t *testing.T) {
 func TestSingleflightContainsAPanicThatNobodyWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var events []Event
-		s := mustSingleflight(t, SingleflightConfig{Name: "shop", Observer: func(e Event) { events = append(events, e) }})
+		s := mustSingleflight(t, SingleflightConfig{Name: "shop", Observer: Observer(func(e Event) { events = append(events, e) }).Only(EventPanic)})
 		crowd(t, s, 2, func(ctx context.Context) (int, error) { <-ctx.Done(); panic("late") },
 			func(cancel []context.CancelFunc) { cancel[0](); cancel[1]() })
 		synctest.Wait()

@@ -32,7 +32,7 @@ type ThrottleConfig struct {
 	// odds, so that a callee that refused everything is soon found to have
 	// recovered. Default 1; negative: none.
 	MinPerSecond float64 `yaml:"minPerSecond"`
-	// Observer is told, at most once a second, that calls are rejected.
+	// Observer is told that calls are rejected.
 	Observer Observer `yaml:"-"`
 }
 
@@ -85,8 +85,7 @@ type throttleSetting struct {
 // NewThrottle returns a Throttle, or the problems of its Config.
 func NewThrottle(c ThrottleConfig) (*Throttle, error) {
 	t := new(Throttle)
-	t.refused.policy, t.refused.name = "throttle", c.Name
-	t.refused.events.observer = c.Observer
+	t.refused.begin("throttle", c.Name, c.Observer, ErrThrottled, func(Event) string { return t.Status().Why })
 	if err := t.Set(c); err != nil {
 		return nil, err
 	}
@@ -101,7 +100,7 @@ func (t *Throttle) Set(c ThrottleConfig) error {
 	}
 	s := &throttleSetting{ThrottleConfig: c.WithDefaults()}
 	if s.MinPerSecond > 0 {
-		s.every = time.Duration(float64(time.Second) / s.MinPerSecond)
+		s.every = time.Duration(min(float64(time.Second)/s.MinPerSecond, float64(depthMax)))
 	}
 	if old := t.setting.Load(); old != nil && old.Window == s.Window {
 		s.requests, s.accepts = old.requests, old.accepts
@@ -121,8 +120,7 @@ func (t *Throttle) Allow() (ThrottlePermit, error) {
 	s, at := t.setting.Load(), now()
 	if odds := s.odds(at); odds > 0 && rand.Float64() < odds && !t.spare(s, at) {
 		s.requests.add(at, false, false)
-		t.refused.add(at, func() string { return t.Status().Why })
-		return ThrottlePermit{}, &Rejected{Policy: "throttle", Reason: ErrThrottled}
+		return ThrottlePermit{}, t.refused.reject(0)
 	}
 	return ThrottlePermit{s}, nil
 }
@@ -179,21 +177,21 @@ func (t *Throttle) Status() ThrottleStatus {
 }
 
 // Do makes the call unless the odds are against it. A panic counts as refused.
-func (t *Throttle) Do(ctx context.Context, next Next) Result {
+func (t *Throttle) Do(ctx context.Context, next Next) Result { return alone(ctx, t, next) }
+
+func (t *Throttle) run(ctx context.Context, next Next, r *Result) {
 	p, err := t.Allow()
 	if err != nil {
-		return rejection(ctx, err)
+		*r = rejection(ctx, err)
+		return
 	}
 	defer p.Done(Failure) // a panic or runtime.Goexit; else p is spent by then
-	r := next.Do(ctx)
-	if r.Open() {
+	next.run(ctx, r)
+	if r.ending != nil {
 		held := p
 		p.setting = nil
 		r.AtEnd(held.Done)
-		return r
+		return
 	}
 	p.Done(r.Class)
-	return r
 }
-
-func (t *Throttle) joins() bool { return true }

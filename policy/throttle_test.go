@@ -86,6 +86,40 @@ func TestThrottleRejectsWhatTheoryDemands(t *testing.T) {
 	}
 }
 
+// The figures are worked out by hand from the book's formula, with its K of 2:
+// max(0, (requests - 2 x accepts) / (requests + 1)).
+func TestThrottleHasTheOddsOfTheBook(t *testing.T) {
+	for _, test := range []struct {
+		requests, accepts int
+		odds              float64
+	}{{100, 100, 0}, {100, 50, 0}, {100, 49, 2. / 101}, {100, 10, 80. / 101}, {100, 0, 100. / 101}, {1000, 400, 200. / 1001}} {
+		throttle := mustThrottle(t, ThrottleConfig{MinPerSecond: -1})
+		permits := make([]ThrottlePermit, test.requests)
+		for i := range permits { // all before any ends, so that none is rejected
+			permits[i], _ = throttle.Allow()
+		}
+		for i := range permits {
+			class := Shed
+			if i < test.accepts {
+				class = Success
+			}
+			permits[i].Done(class)
+		}
+		if got := float64(throttle.Status().Odds); math.Abs(got-test.odds) > 1e-9 {
+			t.Errorf("%d of %d accepted: the odds are %v, want %v", test.accepts, test.requests, got, test.odds)
+		}
+		rejected, before := 0, throttle.Status().Requests
+		for range 200 {
+			if _, err := throttle.Allow(); err != nil {
+				rejected++
+			}
+		}
+		if after := throttle.Status().Requests; after != before+rejected {
+			t.Errorf("%d rejected calls count as %d requests", rejected, after-before)
+		}
+	}
+}
+
 func TestThrottleHealsAfterAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		throttle := mustThrottle(t, ThrottleConfig{})
@@ -104,6 +138,19 @@ func TestThrottleHealsAfterAnOutage(t *testing.T) {
 			t.Errorf("healed after %v", healed)
 		}
 	})
+}
+
+func TestThrottleThatLetsNextToNoneThroughDoesNot(t *testing.T) {
+	for _, rate := range []float64{1e-9, 1.1e-10, 1e-300} {
+		synctest.Test(t, func(t *testing.T) {
+			throttle := mustThrottle(t, ThrottleConfig{MinPerSecond: rate})
+			down := func() Class { return Failure }
+			drive(throttle, down, 200, 10*time.Second)
+			if r := drive(throttle, down, 200, 10*time.Second); r.rejectedShare() < 0.98 {
+				t.Errorf("%v a second: %d of %d calls were sent", rate, r.sent, r.calls)
+			}
+		})
+	}
 }
 
 func TestThrottleLeavesAWorkingCalleeAlone(t *testing.T) {

@@ -14,6 +14,8 @@ var (
 	// ErrAbandoned is why a detached Timeout rejects a call: too many earlier
 	// ones still run beyond their time.
 	ErrAbandoned = errors.New("too many calls outlive their timeout")
+	// ErrRunning is why a detached Timeout rejects a call: too many others run.
+	ErrRunning = errors.New("too many detached calls run")
 )
 
 // TimeoutConfig configures a [Timeout]. Zero fields take the default beside
@@ -26,12 +28,18 @@ type TimeoutConfig struct {
 	// context, at the price of a goroutine a call. The function goes on without
 	// a caller, and what it returns is discarded. It cannot be Set later.
 	Detached bool `yaml:"detached"`
-	// AbandonedMax is how many such functions may go on at once; beyond, calls
-	// are rejected until some have returned. Default 1000.
+	// AbandonedMax is how many such functions may go on before calls are
+	// rejected, until some have returned. Calls that are under way by then may
+	// add to them. Default 1000.
 	AbandonedMax int `yaml:"abandonedMax"`
+	// RunningMax is how many detached functions may run at once, with and
+	// without a caller; beyond, calls are rejected. So never more than that go
+	// on. Default 10000, or AbandonedMax if that is more.
+	RunningMax int `yaml:"runningMax"`
 	// Name is what events call the timeout.
 	Name string `yaml:"-"`
-	// Observer is told of panics that come too late to reach their caller.
+	// Observer is told of calls that took too long, and of panics that come too
+	// late to reach their caller.
 	Observer Observer `yaml:"-"`
 }
 
@@ -40,6 +48,7 @@ func (c TimeoutConfig) Validate() error {
 	var p problems
 	p.unless(usableDuration(c.Timeout), "timeout", "want 0 to %v, got %v", durationMax, c.Timeout)
 	p.unless(c.AbandonedMax >= 0, "abandonedMax", "want 0 or more, got %d", c.AbandonedMax)
+	p.unless(c.RunningMax >= 0, "runningMax", "want 0 or more, got %d", c.RunningMax)
 	return p.join()
 }
 
@@ -48,6 +57,7 @@ func (c TimeoutConfig) Validate() error {
 func (c TimeoutConfig) WithDefaults() TimeoutConfig {
 	setDefault(&c.Timeout, 10*time.Second)
 	setDefault(&c.AbandonedMax, 1000)
+	setDefault(&c.RunningMax, max(10_000, c.AbandonedMax))
 	return c
 }
 
@@ -57,6 +67,9 @@ type Timeout struct {
 	setting    atomic.Pointer[timeoutSetting]
 	detached   bool
 	stragglers stragglers
+	running    atomic.Int64 // detached functions, with a caller or without
+
+	expired, abandoned, refused, crowded digest
 }
 
 // timeoutSetting is a config with the cause that its contexts end with, made
@@ -64,13 +77,13 @@ type Timeout struct {
 type timeoutSetting struct {
 	TimeoutConfig
 	cause *TimeoutError
+	late  *digest // of the Timeout
 }
 
 // NewTimeout returns a Timeout, or the problems of its Config.
 func NewTimeout(c TimeoutConfig) (*Timeout, error) {
 	t := &Timeout{detached: c.Detached}
-	t.stragglers.policy, t.stragglers.name = "timeout", c.Name
-	t.stragglers.events.observer = c.Observer
+	t.begin(c)
 	if err := t.Set(c); err != nil {
 		return nil, err
 	}
@@ -87,7 +100,7 @@ func (t *Timeout) Set(c TimeoutConfig) error {
 		return &FieldError{"detached", "cannot change while calls run; make a new Timeout"}
 	}
 	c = c.WithDefaults()
-	t.setting.Store(&timeoutSetting{c, &TimeoutError{After: c.Timeout}})
+	t.setting.Store(&timeoutSetting{c, &TimeoutError{After: c.Timeout}, &t.expired})
 	return nil
 }
 
@@ -120,37 +133,59 @@ func (e *TimeoutError) Unwrap() error { return e.Err }
 func (e *TimeoutError) Timeout() bool { return true }
 
 // Do makes the call with a context that ends in time.
-func (t *Timeout) Do(ctx context.Context, next Next) Result {
+func (t *Timeout) Do(ctx context.Context, next Next) Result { return alone(ctx, t, next) }
+
+func (t *Timeout) run(ctx context.Context, next Next, r *Result) {
 	s := t.setting.Load()
-	if deadline, ok := ctx.Deadline(); ok && !t.detached && time.Until(deadline) <= s.Timeout {
-		return next.Do(ctx)
+	if t.detached {
+		*r = t.detach(ctx, next, s)
+		return
 	}
-	within, cancel := context.WithTimeoutCause(ctx, s.Timeout, s.cause)
+	deadline := time.Now().Add(s.Timeout)
+	if own, ok := ctx.Deadline(); ok && !own.After(deadline) {
+		next.run(ctx, r)
+		return
+	}
+	within := &deadlineContext{parent: ctx, deadline: deadline, cause: s.cause}
 	open := false
 	defer func() {
 		if !open {
-			cancel()
+			within.cancel()
 		}
 	}()
-	var r Result
-	if t.detached {
-		r = t.detach(ctx, within, next, s)
-	} else {
-		r = next.Do(within)
+	next.run(within, r)
+	if open = r.ending != nil; open {
+		r.AtEnd(func(class Class) { s.judgeEnd(within, class); within.cancel() })
 	}
-	if open = r.Open(); open {
-		r.AtEnd(func(Class) { cancel() })
-	}
-	return s.judge(within, r)
+	s.judge(within, r)
 }
 
-// detach makes the call on another goroutine and waits for it until within
-// ends.
-func (t *Timeout) detach(ctx, within context.Context, next Next, s *timeoutSetting) Result {
+// detach makes the call on another goroutine and waits for it until its time is
+// up.
+func (t *Timeout) detach(ctx context.Context, next Next, s *timeoutSetting) (r Result) {
+	within, cancel := context.WithTimeoutCause(ctx, s.Timeout, s.cause)
+	defer func() {
+		if r.ending == nil {
+			cancel()
+			return
+		}
+		r.AtEnd(func(class Class) { s.judgeEnd(within, class); cancel() })
+	}()
+	r = t.await(ctx, within, next, s)
+	s.judge(within, &r)
+	return r
+}
+
+func (t *Timeout) await(ctx, within context.Context, next Next, s *timeoutSetting) Result {
 	if t.stragglers.count.Load() >= int64(s.AbandonedMax) {
-		return rejection(ctx, &Rejected{Policy: "timeout", Reason: ErrAbandoned})
+		return t.reject(ctx, &t.refused, ErrAbandoned)
+	}
+	if t.running.Add(1) > int64(s.RunningMax) {
+		t.running.Add(-1)
+		return t.reject(ctx, &t.crowded, ErrRunning)
 	}
 	d := newDetached(&t.stragglers, 1)
+	d.counted = &t.running
 	d.start(within, next, 0)
 	select {
 	case o := <-d.ends:
@@ -163,21 +198,32 @@ func (t *Timeout) detach(ctx, within context.Context, next Next, s *timeoutSetti
 		class, _ := Classify(ctx, nil, err)
 		return Result{Err: err, Class: class}
 	}
+	t.abandoned.happened(ctx, Event{Err: s.cause, Class: Failure})
 	return Result{Err: s.cause, Class: Failure}
 }
 
-func (t *Timeout) joins() bool { return !t.detached }
+func (t *Timeout) reject(ctx context.Context, d *digest, why error) Result {
+	d.count(Event{Class: Shed})
+	return rejection(ctx, &Rejected{Policy: "timeout", Name: t.stragglers.events.name, Reason: why})
+}
 
 // judge makes an error that came of this timeout's deadline say so.
-func (s *timeoutSetting) judge(within context.Context, r Result) Result {
+func (s *timeoutSetting) judge(within context.Context, r *Result) {
 	if r.Err == nil || r.Class == Success || r.Class == Shed || !s.expired(within) {
-		return r
+		return
 	}
 	r.Class = Failure
 	if r.Err != error(s.cause) {
 		r.Err = &TimeoutError{After: s.Timeout, Err: r.Err}
 	}
-	return r
+	s.late.happened(within, Event{Err: r.Err, Class: Failure})
+}
+
+// judgeEnd tells of an open call that broke as its time was up.
+func (s *timeoutSetting) judgeEnd(within context.Context, class Class) {
+	if class == Failure && s.expired(within) {
+		s.late.happened(within, Event{Err: s.cause, Class: class})
+	}
 }
 
 // expired reports whether the time that the setting gives is up. I/O that has

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -79,9 +80,10 @@ func TestTimeoutTellsTheFunctionWhy(t *testing.T) {
 
 func TestTimeoutKnowsADeadlineThatIONoticedFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &timeoutSetting{TimeoutConfig{Timeout: time.Second}, &TimeoutError{After: time.Second}}
+		s := &timeoutSetting{TimeoutConfig{Timeout: time.Second}, &TimeoutError{After: time.Second}, &mustTimeout(t, TimeoutConfig{}).expired}
 		within := contextWithPassedDeadline{t.Context()}
-		r := s.judge(within, Result{Err: os.ErrDeadlineExceeded, Class: Failure})
+		r := Result{Err: os.ErrDeadlineExceeded, Class: Failure}
+		s.judge(within, &r)
 		if !errors.Is(r.Err, ErrTimeout) || !errors.Is(r.Err, os.ErrDeadlineExceeded) {
 			t.Errorf("got %v", r.Err)
 		}
@@ -237,9 +239,9 @@ func TestDetachedTimeoutCarriesGoexitToItsCaller(t *testing.T) {
 func TestPanicAfterTheTimeoutIsContained(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var kinds []string
-		p := mustTimeout(t, TimeoutConfig{Timeout: time.Second, Detached: true, Name: "shop", Observer: func(e Event) {
+		p := mustTimeout(t, TimeoutConfig{Timeout: time.Second, Detached: true, Name: "shop", Observer: Observer(func(e Event) {
 			kinds = append(kinds, e.Policy+" "+e.Name+" "+e.Kind)
-		}})
+		}).Only(EventPanic)})
 		for _, end := range []func(){func() { panic("late") }, runtime.Goexit} {
 			if _, err := Do(t.Context(), p, func(context.Context) (int, error) {
 				time.Sleep(2 * time.Second)
@@ -308,13 +310,13 @@ func TestTimeoutWithinRetryIsPerTry(t *testing.T) {
 
 func TestTimeoutSet(t *testing.T) {
 	p := mustTimeout(t, TimeoutConfig{Detached: true})
-	if p.joins() || Chain(p).reuse || !Chain(mustTimeout(t, TimeoutConfig{})).reuse {
+	if Chain(p).Joins() || !Chain(mustTimeout(t, TimeoutConfig{})).Joins() {
 		t.Error("calls must be pooled with a joined timeout and not with a detached one")
 	}
 	if diff := cmp.Diff([]string{"detached"}, fields(p.Set(TimeoutConfig{}))); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"timeout", "abandonedMax"}, fields(p.Set(TimeoutConfig{Timeout: -1, AbandonedMax: -1}))); diff != "" {
+	if diff := cmp.Diff([]string{"timeout", "abandonedMax", "runningMax"}, fields(p.Set(TimeoutConfig{Timeout: -1, AbandonedMax: -1, RunningMax: -1}))); diff != "" {
 		t.Error(diff)
 	}
 	if _, err := NewTimeout(TimeoutConfig{Timeout: -1}); err == nil {
@@ -328,6 +330,75 @@ func TestTimeoutSet(t *testing.T) {
 		start := time.Now()
 		if _, _ = Do(t.Context(), p, obedient); time.Since(start) != time.Second {
 			t.Errorf("it took %v", time.Since(start))
+		}
+	})
+}
+
+func TestTimeoutCountsTheStreamThatItBroke(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, detached := range []bool{false, true} {
+			var told []string
+			p := mustTimeout(t, TimeoutConfig{Timeout: time.Second, Detached: detached, Observer: func(e Event) { told = append(told, e.Kind) }})
+			for _, c := range []struct {
+				takes time.Duration
+				end   error
+				want  uint64
+			}{{0, errBoom, 0}, {2 * time.Second, nil, 0}, {2 * time.Second, errBoom, 1}} {
+				_, ending, err := Open(t.Context(), p, working, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(c.takes)
+				ending.End(c.end)
+				if s := p.Status(); s.Expired != c.want || len(told) != int(c.want) {
+					t.Errorf("detached %v, %v after %v: %+v, told %v", detached, c.end, c.takes, s, told)
+				}
+			}
+		}
+	})
+}
+
+// TestDetachedFunctionsAreBoundedWhateverComesAtOnce has calls that all hang
+// begin together: none has been abandoned yet as the others begin.
+func TestDetachedFunctionsAreBoundedWhateverComesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 20
+		p := mustTimeout(t, TimeoutConfig{Timeout: time.Second, Detached: true, AbandonedMax: 3, RunningMax: most})
+		hold := make(chan struct{})
+		var running, refused, late atomic.Int64
+		call := func() {
+			_, err := Do(t.Context(), p, func(context.Context) (int, error) {
+				running.Add(1)
+				defer running.Add(-1)
+				<-hold
+				return 0, nil
+			})
+			switch {
+			case errors.Is(err, ErrRunning):
+				refused.Add(1)
+			case errors.Is(err, ErrTimeout):
+				late.Add(1)
+			default:
+				t.Errorf("got %v", err)
+			}
+		}
+		for range 500 {
+			go call()
+		}
+		time.Sleep(2 * time.Second)
+		if n := running.Load(); n != most || late.Load() != most || refused.Load() != 500-most {
+			t.Errorf("%d functions go on, %d calls were late and %d refused", n, late.Load(), refused.Load())
+		}
+		if s := p.Status(); s.Stragglers != most || s.Running != most || s.Rejected != 500-most {
+			t.Errorf("%+v", s)
+		}
+		if _, err := Do(t.Context(), p, working); !errors.Is(err, ErrAbandoned) {
+			t.Errorf("beyond the abandoned: %v", err)
+		}
+		close(hold)
+		synctest.Wait()
+		if v, err := Do(t.Context(), p, working); v != 42 || err != nil || p.Status().Running != 0 {
+			t.Errorf("healed: %v, %v, %+v", v, err, p.Status())
 		}
 	})
 }

@@ -17,6 +17,7 @@ import (
 // clock that comes late can therefore admit less, never more.
 type tokenBucket struct {
 	interval int64        // nanoseconds for one call, rounded up
+	burst    int64        // the most that are admitted together
 	depth    int64        // interval x burst
 	full     atomic.Int64 // when the bucket is full; sealed once reshaped
 
@@ -28,11 +29,12 @@ const sealed = math.MaxInt64
 
 func newTokenBucket(c *RateLimitConfig) *tokenBucket {
 	interval := int64(math.Ceil(float64(c.Per) / c.Requests))
-	return &tokenBucket{interval: interval, depth: interval * int64(c.Burst)}
+	burst := int64(c.Burst)
+	return &tokenBucket{interval: interval, burst: burst, depth: interval * burst}
 }
 
 func (b *tokenBucket) take(t time.Duration, n int, ahead time.Duration) (slot, time.Duration) {
-	if int64(n) > b.depth/b.interval {
+	if int64(n) > b.burst {
 		return slot{}, never
 	}
 	cost, t := int64(n)*b.interval, min(t, clockMax)
@@ -94,7 +96,8 @@ func (b *tokenBucket) left(t time.Duration) (calls float64, reset time.Duration)
 	return float64(b.depth-used) / float64(b.interval), time.Duration(used)
 }
 
-// reshape keeps the calls that the bucket has left, as far as they fit.
+// reshape keeps the calls that the bucket has left, as far as they fit, and those
+// that are booked ahead, as far as the limit may look.
 func (b *tokenBucket) reshape(t time.Duration, c *RateLimitConfig) limiter {
 	made := newLimiter(c)
 	full := b.full.Swap(sealed)
@@ -103,7 +106,7 @@ func (b *tokenBucket) reshape(t time.Duration, c *RateLimitConfig) limiter {
 		return made
 	}
 	left := float64(b.depth-max(full-int64(t), 0)) / float64(b.interval)
-	used := max(float64(c.Burst)-left, 0) * float64(next.interval)
+	used := min(max(float64(c.Burst)-left, 0)*float64(next.interval), float64(depthMax))
 	next.full.Store(int64(t) + int64(math.Ceil(used)))
 	return next
 }

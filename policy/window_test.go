@@ -78,12 +78,12 @@ func TestWindowAgainstAPlainCount(t *testing.T) {
 		at := time.Duration(r.Int64N(int64(time.Hour)))
 		for range 300 {
 			at += time.Duration(r.Int64N(int64(width) / 8))
-			e := entry{int64(at / w.slot), r.IntN(3) == 0, r.IntN(4) == 0}
+			e := entry{int64(w.slots.at(at)), r.IntN(3) == 0, r.IntN(4) == 0}
 			w.add(at, e.failed, e.slow)
 			all = append(all, e)
 			var want tally
 			for _, e := range all {
-				if e.slot > int64(at/w.slot)-windowBuckets {
+				if e.slot > int64(w.slots.at(at))-windowBuckets {
 					want.calls++
 					want.failures += btoi(e.failed)
 					want.slow += btoi(e.slow)
@@ -116,5 +116,28 @@ func TestWindowLosesNoConcurrentCall(t *testing.T) {
 	wg.Wait()
 	if got, want := w.sum(time.Minute), (tally{8000, 4000, 2000}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestSlotsDivideExactly(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	widths := []time.Duration{2, 3, 10, 1e6, 1e6 + 1, 1 << 20, 1e9, 6 * time.Minute, 1<<62 + 1, math.MaxInt64}
+	for range 1000 {
+		widths = append(widths, max(time.Duration(r.Int64()>>r.IntN(62)), 2))
+	}
+	for _, width := range widths {
+		s := slotsOf(width)
+		times := []time.Duration{0, 1, math.MaxInt64}
+		for range 100 {
+			multiple := max(time.Duration(r.Int64())>>r.IntN(63)/width, 1) * width
+			times = append(times, multiple-1, multiple, multiple+min(1, math.MaxInt64-multiple))
+		}
+		for _, at := range times {
+			if got, want := s.at(at), uint64(at/width); got != want {
+				t.Fatalf("%d is in slot %d of width %d, want %d", at, got, width, want)
+			}
+		}
 	}
 }

@@ -30,6 +30,10 @@ type windowCounter struct {
 	smooth bool
 	offset int64 // how long before the clock's epoch a window began
 
+	// cut is what a smaller limit had no room for, and of which window: a larger
+	// one soon after must not forget it.
+	cut windowTally
+
 	latest atomic.Int64  // the latest window that any reading of the clock fell into
 	word   atomic.Uint64 // a windowTally, or spent once reshaped
 }
@@ -73,25 +77,31 @@ func newWindowCounter(c *RateLimitConfig) *windowCounter {
 }
 
 func (w *windowCounter) take(t time.Duration, n int, ahead time.Duration) (slot, time.Duration) {
-	if int64(n) > w.limit {
-		return slot{}, never
-	}
 	for {
 		word := w.word.Load()
 		if word == spent {
 			return slot{}, moved
 		}
-		y, elapsed := w.roll(unpack(word), t)
-		begin := y.window*w.width - w.offset
-		wait := w.book(&y, elapsed, int64(n))
-		if wait > ahead || y.booked > bookedMax {
-			return slot{}, max(wait, 1)
-		}
-		next := y.pack()
-		if w.word.CompareAndSwap(word, next) {
-			return slot{at: time.Duration(begin+elapsed) + wait, n: n, mark: int64(next)}, 0
+		next, s, wait := w.with(word, t, n, ahead)
+		if wait != 0 || w.word.CompareAndSwap(word, next) {
+			return s, wait
 		}
 	}
+}
+
+// with is the word once n calls are taken, or how long they would have to wait.
+func (w *windowCounter) with(word uint64, t time.Duration, n int, ahead time.Duration) (next uint64, s slot, wait time.Duration) {
+	if int64(n) > w.limit {
+		return word, slot{}, never
+	}
+	y, elapsed := w.roll(unpack(word), t)
+	begin := y.window*w.width - w.offset
+	wait = w.book(&y, elapsed, int64(n))
+	if wait > ahead || y.booked > bookedMax {
+		return word, slot{}, max(wait, 1)
+	}
+	next = y.pack()
+	return next, slot{at: time.Duration(begin+elapsed) + wait, n: n, mark: int64(next)}, 0
 }
 
 // roll brings a tally, which was loaded before, to the window of time t, and
@@ -165,53 +175,64 @@ func (w *windowCounter) release(clock func() time.Duration, s slot) {
 	for {
 		word := w.word.Load()
 		t := clock()
-		if word == spent || t-s.at >= 2*time.Duration(w.width) {
-			return // long over, or the affair of another limiter
+		if word == spent {
+			return // the affair of another limiter
 		}
-		y, elapsed := w.roll(unpack(word), t)
-		mark := unpack(uint64(s.mark))
-		end := mark.booked - (y.window-mark.window)&windowMask*w.limit
-		calm := y.booked <= w.limit && w.room(y.before, y.booked) <= elapsed
-		switch {
-		case end > 0 && (calm || end == y.booked):
-			y.booked = max(y.booked-int64(s.n), 0)
-		case end <= 0 && end > -w.limit && calm:
-			y.before = max(y.before-int64(s.n), 0)
-		default:
-			return
-		}
-		if w.word.CompareAndSwap(word, y.pack()) {
+		next := w.without(word, t, s)
+		if next == word || w.word.CompareAndSwap(word, next) {
 			return
 		}
 	}
 }
 
+// without is the word once what can be given back of a slot is.
+func (w *windowCounter) without(word uint64, t time.Duration, s slot) uint64 {
+	if t-s.at >= 2*time.Duration(w.width) {
+		return word // long over
+	}
+	y, elapsed := w.roll(unpack(word), t)
+	mark := unpack(uint64(s.mark))
+	end := mark.booked - (y.window-mark.window)&windowMask*w.limit
+	calm := y.booked <= w.limit && w.room(y.before, y.booked) <= elapsed
+	switch {
+	case end > 0 && (calm || end == y.booked):
+		y.booked = max(y.booked-int64(s.n), 0)
+	case end <= 0 && end > -w.limit && calm:
+		y.before = max(y.before-int64(s.n), 0)
+	default:
+		return word
+	}
+	return y.pack()
+}
+
 func (w *windowCounter) wait(t time.Duration, n int) time.Duration {
-	y, elapsed, ok := w.look(t)
-	if !ok {
+	word := w.word.Load()
+	if word == spent {
 		return 0
 	}
+	return w.waitOf(word, t, n)
+}
+
+// waitOf is wait for a word.
+func (w *windowCounter) waitOf(word uint64, t time.Duration, n int) time.Duration {
+	y, elapsed := w.roll(unpack(word), t)
 	whole := (int64(n) - 1) / w.limit * w.limit // windows full of calls that wait one behind another
 	y.booked += whole
 	n -= int(whole)
 	return w.book(&y, elapsed, int64(n))
 }
 
-// look is the tally at time t; false once it has moved.
-func (w *windowCounter) look(t time.Duration) (y windowTally, elapsed int64, ok bool) {
+func (w *windowCounter) left(t time.Duration) (calls float64, reset time.Duration) {
 	word := w.word.Load()
 	if word == spent {
-		return y, 0, false
-	}
-	y, elapsed = w.roll(unpack(word), t)
-	return y, elapsed, true
-}
-
-func (w *windowCounter) left(t time.Duration) (calls float64, reset time.Duration) {
-	y, elapsed, ok := w.look(t)
-	if !ok {
 		return 0, 0
 	}
+	return w.leftOf(word, t)
+}
+
+// leftOf is left for a word.
+func (w *windowCounter) leftOf(word uint64, t time.Duration) (calls float64, reset time.Duration) {
+	y, elapsed := w.roll(unpack(word), t)
 	if windows := (y.booked + w.limit - 1) / w.limit; windows > 0 {
 		if w.smooth {
 			windows++
@@ -247,6 +268,13 @@ func (w *windowCounter) reshape(t time.Duration, c *RateLimitConfig) limiter {
 	y, elapsed := w.roll(old, t)
 	later := max(y.booked-w.limit, 0)
 	y.booked -= later
+	switch y.window - w.cut.window {
+	case 0:
+		y.booked += w.cut.booked
+		y.before += w.cut.before
+	case 1:
+		y.before += w.cut.booked
+	}
 	if next.width != w.width || next.smooth != w.smooth {
 		y.booked += w.weighed(y.before, elapsed)
 		y.before = 0
@@ -254,6 +282,9 @@ func (w *windowCounter) reshape(t time.Duration, c *RateLimitConfig) limiter {
 	into, _ := next.roll(windowTally{}, t)
 	into.before = min(y.before, next.limit)
 	into.booked = min(min(y.booked, next.limit)+later, bookedMax)
+	if next.width == w.width {
+		next.cut = windowTally{window: y.window, before: max(y.before-next.limit, 0), booked: max(y.booked-next.limit, 0)}
+	}
 	next.word.Store(into.pack())
 	return next
 }

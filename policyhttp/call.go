@@ -43,6 +43,9 @@ func (c *call) Value(key any) any {
 }
 
 func (t *Transport) newCall(request *http.Request) *call {
+	if t.config.IdempotencyKeys {
+		request = withKey(request)
+	}
 	ctx := request.Context()
 	c := &call{Context: ctx, transport: t, request: request, inbound: inboundOf(ctx)}
 	if name := t.config.AttemptHeader; name != NoHeader {
@@ -118,10 +121,16 @@ func (c *call) header(ctx context.Context, attempt int) http.Header {
 	deadline, timed := ctx.Deadline()
 	timed = timed && config.TimeoutHeader != NoHeader
 	again := attempt > 1 && config.AttemptHeader != NoHeader
-	if !timed && !again {
+	priority := ""
+	if config.PriorityHeader != NoHeader {
+		priority = priorityText(ctx)
+	}
+	// What a proxy hands on was claimed by a client. The Handler has judged it.
+	claimed := priority == "" && c.inbound != nil && first(c.request.Header, config.PriorityHeader) != ""
+	if !timed && !again && priority == "" && !claimed {
 		return nil
 	}
-	header := make(http.Header, len(c.request.Header)+2)
+	header := make(http.Header, len(c.request.Header)+3)
 	for name, values := range c.request.Header {
 		header[name] = values
 	}
@@ -130,6 +139,11 @@ func (c *call) header(ctx context.Context, attempt int) http.Header {
 	}
 	if again {
 		header[config.AttemptHeader] = []string{strconv.Itoa(attempt)}
+	}
+	if priority != "" {
+		header[config.PriorityHeader] = []string{priority}
+	} else if claimed {
+		delete(header, config.PriorityHeader)
 	}
 	return header
 }

@@ -43,6 +43,21 @@ func ClassifyStatus(status int, header http.Header) (class policy.Class, retryAf
 	return policy.Failure, after
 }
 
+// ClassifyPatiently is [Classify], except that a response which says when to
+// come back is a [policy.Failure] where it would be [policy.Shed], so that a
+// [policy.Retry] waits and asks again. It is for a callee whose limit is meant
+// for one caller, as those of public APIs are: to one that is overloaded, each
+// of those who come back is one more. A breaker counts such answers, too.
+func ClassifyPatiently(ctx context.Context, response *http.Response, err error) (policy.Class, time.Duration) {
+	class, after := Classify(ctx, response, err)
+	if err == nil && class == policy.Shed {
+		if _, asked := retryAfterOf(response.Header); asked {
+			class = policy.Failure
+		}
+	}
+	return class, after
+}
+
 // retryAfterMax bounds what is believed of a Retry-After.
 const retryAfterMax = 24 * time.Hour
 

@@ -65,22 +65,25 @@ func TestErrorsAreClassifiedByWhoseFaultTheyAre(t *testing.T) {
 	}
 }
 
-func TestClassifierMayJudgeOtherwise(t *testing.T) {
+func TestPatientClassifierWaitsForALimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// A limit of somebody else's API is waited for.
 		callee := &story{statuses: []int{429, 200}, header: http.Header{"Retry-After": {"7"}}}
 		transport := mustTransport(t, TransportConfig{Base: serve(t, callee), Policies: []policy.Policy{patient()},
-			Classify: func(ctx context.Context, response *http.Response, err error) (policy.Class, time.Duration) {
-				class, after := Classify(ctx, response, err)
-				if class == policy.Shed && after > 0 {
-					class = policy.Failure
-				}
-				return class, after
-			}})
+			Classify: ClassifyPatiently})
 		start := time.Now()
 		status, _, err := get(t, transport, newRequest(t, t.Context(), "GET", nil))
 		if waited := time.Since(start); status != 200 || err != nil || waited != 7*time.Second {
 			t.Errorf("got %d, %v after %v", status, err, waited)
+		}
+		for header, want := range map[string]policy.Class{"": policy.Shed, "0": policy.Failure} {
+			h := http.Header{"Retry-After": {header}}
+			if class, _ := ClassifyPatiently(t.Context(), &http.Response{StatusCode: 429, Header: h}, nil); class != want {
+				t.Errorf("a 429 with Retry-After %q is a %v, want %v", header, class, want)
+			}
+		}
+		if class, _ := ClassifyPatiently(t.Context(), nil, &policy.Rejected{Policy: "bulkhead", Reason: policy.ErrFull, RetryAfter: 1}); class != policy.Shed {
+			t.Errorf("a refusal of a policy is a %v", class)
 		}
 	})
 }

@@ -136,20 +136,44 @@ func ExampleWithRepeatable() {
 
 // A classifier that waits for the limits of somebody else's API: a 429 that
 // says when to come back is repeated then, if the Retry's DelayMax allows.
-func ExampleClassifier() {
-	var patient policyhttp.Classifier = func(ctx context.Context, response *http.Response, err error) (policy.Class, time.Duration) {
-		class, after := policyhttp.Classify(ctx, response, err)
-		if class == policy.Shed && after > 0 {
-			class = policy.Failure
-		}
-		return class, after
-	}
+func ExampleClassifyPatiently() {
 	limited := &http.Response{StatusCode: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"2"}}}
 	fmt.Println(policyhttp.Classify(context.Background(), limited, nil))
-	fmt.Println(patient(context.Background(), limited, nil))
+	fmt.Println(policyhttp.ClassifyPatiently(context.Background(), limited, nil))
 	// Output:
 	// shed 2s
 	// failure 2s
+}
+
+// A fault for one tester: everybody else is served, and after ten minutes so is
+// the tester.
+func ExampleByHeader() {
+	fault, err := policy.NewFault(policy.FaultConfig{
+		Abort: policy.FaultAbort{Share: 1, Status: http.StatusBadGateway},
+		Key:   policyhttp.ByHeader("X-User"),
+		Keys:  []string{"tester"},
+		For:   10 * time.Minute,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	hello := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") })
+	handler, err := policyhttp.NewHandler(hello, policyhttp.HandlerConfig{Policies: []policy.Policy{fault}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, user := range []string{"ada", "tester"} {
+		request := httptest.NewRequest("GET", "/", nil)
+		request.Header.Set("X-User", user)
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, request)
+		fmt.Println(user, answer.Code)
+	}
+	// Output:
+	// ada 200
+	// tester 502
 }
 
 // A policy that depends on the request asks for it.

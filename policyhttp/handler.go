@@ -14,9 +14,10 @@ import (
 // them.
 type HandlerConfig struct {
 	// Policies guard the handler; the first is outermost. The usual order is
-	// RateLimit, Breaker, Bulkhead or Adaptive, Timeout. Those that repeat
-	// calls or replace results, as a Retry or a Cache does, cannot be among
-	// them: a handler's result is what it has written. Default: none.
+	// RateLimit, Breaker, Bulkhead or Adaptive, Timeout: [policy.InOrder] puts
+	// them into it. Those that repeat calls or replace results, as a Retry or a
+	// Cache does, cannot be among them: a handler's result is what it has
+	// written. Default: none.
 	Policies []policy.Policy
 	// Classify says what the status that the handler answered with means.
 	// Default [ClassifyStatus].
@@ -35,6 +36,13 @@ type HandlerConfig struct {
 	// only shorten what the server gives. Default [TimeoutHeader]; [NoHeader]:
 	// none.
 	TimeoutHeader string
+	// PriorityHeader is the header that carries a request's priority. Default
+	// [PriorityHeader]; [NoHeader]: none.
+	PriorityHeader string
+	// TrustPriority lets that header raise a request to critical, too. Without
+	// it a client can only lower its own: set it where every client is one of
+	// your own services. Default false.
+	TrustPriority bool
 }
 
 // Validate returns a [policy.FieldError] for each field that cannot be used,
@@ -43,6 +51,7 @@ func (c HandlerConfig) Validate() error {
 	problems := []error{
 		checkHeader("attemptHeader", c.AttemptHeader),
 		checkHeader("timeoutHeader", c.TimeoutHeader),
+		checkHeader("priorityHeader", c.PriorityHeader),
 	}
 	for i, p := range c.Policies {
 		switch p.(type) {
@@ -66,6 +75,7 @@ func (c HandlerConfig) WithDefaults() HandlerConfig {
 	}
 	c.AttemptHeader = headerName(c.AttemptHeader, AttemptHeader)
 	c.TimeoutHeader = headerName(c.TimeoutHeader, TimeoutHeader)
+	c.PriorityHeader = headerName(c.PriorityHeader, PriorityHeader)
 	return c
 }
 
@@ -85,11 +95,7 @@ func NewHandler(next http.Handler, c HandlerConfig) (*Handler, error) {
 		return nil, err
 	}
 	h := &Handler{config: c.WithDefaults(), next: next}
-	for _, p := range c.Policies {
-		if l, ok := p.(limit); ok {
-			h.limits = append(h.limits, l)
-		}
-	}
+	h.limits = limitsOf(c.Policies)
 	h.pipeline = policy.Chain(c.Policies...).Classified(h.classify)
 	return h, nil
 }
@@ -110,19 +116,24 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			ctx = within
 		}
 	}
+	if h.config.PriorityHeader != NoHeader {
+		if text := first(r.Header, h.config.PriorityHeader); text != "" {
+			ctx = policy.WithReceivedPriority(ctx, policy.Priority(text), h.config.TrustPriority)
+		}
+	}
 	if h.config.Advertise {
-		advertise(w.Header(), h.limits)
+		advertise(ctx, w.Header(), h.limits)
 	}
 	served, err := policy.Do(ctx, h.pipeline, x.serve)
 	aborted := x.takeBack()
 	switch {
-	case aborted:
+	case aborted, errors.Is(err, http.ErrAbortHandler): // the latter also of a Fault
 		panic(http.ErrAbortHandler)
 	case x.response.begun():
 	case err != nil:
-		h.refuse(w, r, err)
+		h.refuse(ctx, w, r, err)
 	case served != x: // else net/http would say 200 for a handler that did not run
-		h.refuse(w, r, errNoResponse)
+		h.refuse(ctx, w, r, errNoResponse)
 	}
 }
 

@@ -308,6 +308,36 @@ func TestAdvertiseTellsWhatIsLeft(t *testing.T) {
 	})
 }
 
+func TestAdvertiseTellsWhatIsLeftOfTheRequestsKey(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		users := must(policy.NewKeyedRateLimit(policy.KeyedRateLimitConfig{Requests: 2, Per: 10 * time.Second, Key: ByHeader("X-User")}))
+		all := must(policy.NewRateLimit(policy.RateLimitConfig{Requests: 100, Per: time.Minute}))
+		h := mustHandler(t, func(http.ResponseWriter, *http.Request) {}, HandlerConfig{
+			Policies: []policy.Policy{users, policy.Limits{policy.Limit{}, all.Limit()}},
+		})
+		ask := func(user string) *httptest.ResponseRecorder {
+			r := httptest.NewRequest("GET", "/", nil)
+			r.Header.Set("X-User", user)
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			return w
+		}
+		for range 2 {
+			if w := ask("ada"); w.Code != 200 || len(w.Header()) > 0 {
+				t.Errorf("got %d %v", w.Code, w.Header())
+			}
+		}
+		w := ask("ada")
+		const policies, left = `"default";q=2;w=10, "default-3";q=100;w=60`, `"default";r=0;t=5, "default-3";r=98;t=60`
+		if w.Code != 429 || w.Header().Get("Retry-After") != "5" || w.Header().Get("RateLimit-Policy") != policies || w.Header().Get("RateLimit") != left {
+			t.Errorf("got %d %v", w.Code, w.Header())
+		}
+		if w := ask("bob"); w.Code != 200 {
+			t.Errorf("another user: %d", w.Code)
+		}
+	})
+}
+
 func TestHandlerConfigNamesEveryProblem(t *testing.T) {
 	hedge := must(policy.NewHedge(policy.HedgeConfig{}))
 	err := HandlerConfig{
@@ -325,5 +355,32 @@ func TestHandlerConfigNamesEveryProblem(t *testing.T) {
 	}
 	if _, err := NewHandler(http.NotFoundHandler(), HandlerConfig{TimeoutHeader: " "}); err == nil {
 		t.Error("NewHandler takes it")
+	}
+}
+
+func TestFaultHitsAHeadersValue(t *testing.T) {
+	fault := must(policy.NewFault(policy.FaultConfig{Abort: policy.FaultAbort{Share: 1, Status: 418}, Key: ByHeader("X-User"), Keys: []string{"ada"}}))
+	h := mustHandler(t, func(http.ResponseWriter, *http.Request) {}, HandlerConfig{Policies: []policy.Policy{fault}})
+	for user, want := range map[string]int{"ada": 418, "bob": 200, "": 200} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("X-User", user)
+		w := httptest.NewRecorder()
+		if h.ServeHTTP(w, r); w.Code != want {
+			t.Errorf("%q: status %d, want %d", user, w.Code, want)
+		}
+	}
+}
+
+func TestFaultCutsConnections(t *testing.T) {
+	fault := must(policy.NewFault(policy.FaultConfig{Abort: policy.FaultAbort{Share: 1, Err: http.ErrAbortHandler}}))
+	transport := serve(t, mustHandler(t, func(http.ResponseWriter, *http.Request) {}, HandlerConfig{Policies: []policy.Policy{fault}}))
+	if status, _, err := get(t, transport, newRequest(t, t.Context(), "POST", nil)); err == nil {
+		t.Errorf("got status %d", status)
+	}
+	if err := fault.Set(policy.FaultConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, err := get(t, transport, newRequest(t, t.Context(), "POST", nil)); status != 200 {
+		t.Errorf("healed: %d, %v", status, err)
 	}
 }

@@ -18,11 +18,14 @@ func TestPageTellsEveryFieldAndDefault(t *testing.T) {
 	page := string(text)
 	c := TransportConfig{}.WithDefaults()
 	defaults := map[string]string{
-		"BodyMax":       fmt.Sprintf("%d KiB; negative: none", c.BodyMax>>10),
-		"TimeoutMargin": fmt.Sprintf("%v; negative: none", c.TimeoutMargin),
-		"AttemptHeader": "`" + c.AttemptHeader + "`; `" + NoHeader + "`: none",
-		"TimeoutHeader": "`" + c.TimeoutHeader + "`; `" + NoHeader + "`: none",
-		"Advertise":     fmt.Sprint(HandlerConfig{}.WithDefaults().Advertise),
+		"BodyMax":         fmt.Sprintf("%d KiB; negative: none", c.BodyMax>>10),
+		"TimeoutMargin":   fmt.Sprintf("%v; negative: none", c.TimeoutMargin),
+		"AttemptHeader":   "`" + c.AttemptHeader + "`; `" + NoHeader + "`: none",
+		"TimeoutHeader":   "`" + c.TimeoutHeader + "`; `" + NoHeader + "`: none",
+		"PriorityHeader":  "`" + c.PriorityHeader + "`; `" + NoHeader + "`: none",
+		"TrustPriority":   fmt.Sprint(HandlerConfig{}.WithDefaults().TrustPriority),
+		"IdempotencyKeys": fmt.Sprint(c.IdempotencyKeys),
+		"Advertise":       fmt.Sprint(HandlerConfig{}.WithDefaults().Advertise),
 	}
 	transport, handler, found := strings.Cut(page, "\n## Handler\n")
 	if !found {

@@ -1,6 +1,7 @@
 package policyhttp
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -11,8 +12,8 @@ import (
 	"github.com/afloat-dev/afloat/policy"
 )
 
-// refuse answers a request that was not served.
-func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
+// refuse answers a request that was not served. The context is the policies'.
+func (h *Handler) refuse(ctx context.Context, w http.ResponseWriter, r *http.Request, err error) {
 	header := w.Header()
 	rejected, ok := errors.AsType[*policy.Rejected](err)
 	if ok {
@@ -20,7 +21,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		header["Retry-After"] = []string{strconv.Itoa(wholeSeconds(max(rejected.RetryAfter, time.Second)))}
 	}
 	if errors.Is(err, policy.ErrLimited) && !h.config.Advertise {
-		advertise(header, h.limits)
+		advertise(ctx, header, h.limits)
 	}
 	h.config.Refuse(w, r, statusOf(err), err)
 }
@@ -48,47 +49,6 @@ func writeProblem(w http.ResponseWriter, _ *http.Request, status int, _ error) {
 	header["X-Content-Type-Options"] = []string{"nosniff"}
 	w.WriteHeader(status)
 	_, _ = fmt.Fprintf(w, `{"type":%q,"title":%q,"status":%d}`+"\n", kind, http.StatusText(status), status) // the client may have gone
-}
-
-// limit is a policy that can say how much it has left: a [policy.RateLimit], or
-// a [policy.Limit] of one key.
-type limit interface {
-	Status() policy.RateLimitStatus
-}
-
-// advertise sets the fields RateLimit-Policy and RateLimit of
-// draft-ietf-httpapi-ratelimit-headers-11: the limits, and what is left of
-// them. The older X-RateLimit fields, whose meaning differs from server to
-// server, are not sent.
-func advertise(header http.Header, limits []limit) {
-	if len(limits) == 0 {
-		return
-	}
-	var policies, services []byte
-	for i, l := range limits {
-		if i > 0 {
-			policies, services = append(policies, ", "...), append(services, ", "...)
-		}
-		s := l.Status()
-		window := wholeSeconds(s.Per)
-		quota := math.Floor(s.Requests * float64(window) / s.Per.Seconds())
-		left := min(math.Floor(s.Left), quota)
-		effective := window
-		if left < 1 {
-			effective = wholeSeconds(s.RetryAfter)
-		}
-		policies = fmt.Appendf(policies, `"%s";q=%.0f;w=%d`, limitName(i), quota, window)
-		services = fmt.Appendf(services, `"%s";r=%.0f;t=%d`, limitName(i), left, effective)
-	}
-	header["Ratelimit-Policy"] = []string{string(policies)}
-	header["Ratelimit"] = []string{string(services)}
-}
-
-func limitName(i int) string {
-	if i == 0 {
-		return "default"
-	}
-	return "default-" + strconv.Itoa(i+1)
 }
 
 // wholeSeconds rounds up: sooner would be too soon.

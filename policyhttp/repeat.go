@@ -2,8 +2,10 @@ package policyhttp
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"github.com/afloat-dev/afloat/policy"
@@ -18,6 +20,24 @@ func Idempotent(r *http.Request) bool {
 		return true
 	}
 	return r.Header.Get("Idempotency-Key") != "" || r.Header.Get("X-Idempotency-Key") != ""
+}
+
+// withKey returns the request with a fresh Idempotency-Key if its method needs
+// one and it has none. All tries of the call send the same.
+func withKey(r *http.Request) *http.Request {
+	if Idempotent(r) || r.Method == http.MethodConnect {
+		return r
+	}
+	var id [16]byte
+	_, _ = rand.Read(id[:])                         // it never fails
+	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80 // a UUID of version 4 (RFC 9562, 5.4)
+	keyed := r.WithContext(r.Context())
+	keyed.Header = r.Header.Clone()
+	if keyed.Header == nil {
+		keyed.Header = http.Header{}
+	}
+	keyed.Header["Idempotency-Key"] = []string{fmt.Sprintf(`"%x-%x-%x-%x-%x"`, id[:4], id[4:6], id[6:8], id[8:10], id[10:])}
+	return keyed
 }
 
 type repeatableKey struct{}

@@ -33,14 +33,20 @@ type TransportConfig struct {
 	// bear being closed while they are read, as those of net/http do.
 	Base http.RoundTripper
 	// Policies guard the requests; the first is outermost. The usual order is
-	// Fallback, Retry, Hedge, RateLimit, Breaker, Bulkhead or Adaptive,
-	// Timeout. Default: none.
+	// that of [policy.Check]: Fallback, RateLimit, Timeout, Retry, Hedge,
+	// Breaker, Bulkhead or Adaptive, Timeout. [policy.InOrder] puts them into
+	// it. Default: none.
 	Policies []policy.Policy
 	// Classify says what a response or an error means. Default [Classify].
 	Classify Classifier
 	// Repeatable says whether a request may be sent more than once, unless
 	// [WithRepeatable] did. Default [Idempotent].
 	Repeatable func(*http.Request) bool
+	// IdempotencyKeys gives each request whose method is not idempotent, and
+	// that has no Idempotency-Key, a fresh one that all its tries share. With
+	// it, it is Idempotent: only for callees that keep to it, as a Handler of
+	// package idempotency does. Default false.
+	IdempotencyKeys bool
 	// BodyMax is how many bytes are kept of a body that has no GetBody, as
 	// they are sent, to send them again. A longer one is sent once. Default
 	// 64 KiB; negative: none is kept.
@@ -51,6 +57,10 @@ type TransportConfig struct {
 	// TimeoutHeader is the header that carries the deadline of the request's
 	// context. Default [TimeoutHeader]; [NoHeader]: none.
 	TimeoutHeader string
+	// PriorityHeader is the header that carries the priority of the request's
+	// context, unless that is normal. Default [PriorityHeader]; [NoHeader]:
+	// none.
+	PriorityHeader string
 	// TimeoutMargin is how much sooner the callee is told to give up.
 	// Default 5ms; negative: none.
 	TimeoutMargin time.Duration
@@ -62,6 +72,7 @@ func (c TransportConfig) Validate() error {
 	problems := []error{
 		checkHeader("attemptHeader", c.AttemptHeader),
 		checkHeader("timeoutHeader", c.TimeoutHeader),
+		checkHeader("priorityHeader", c.PriorityHeader),
 	}
 	if c.TimeoutMargin > time.Minute {
 		problems = append(problems, &policy.FieldError{Field: "timeoutMargin", Problem: fmt.Sprintf("want at most 1m, got %v", c.TimeoutMargin)})
@@ -98,6 +109,7 @@ func (c TransportConfig) WithDefaults() TransportConfig {
 	}
 	c.AttemptHeader = headerName(c.AttemptHeader, AttemptHeader)
 	c.TimeoutHeader = headerName(c.TimeoutHeader, TimeoutHeader)
+	c.PriorityHeader = headerName(c.PriorityHeader, PriorityHeader)
 	return c
 }
 
@@ -141,7 +153,15 @@ func (t *Transport) classify(ctx context.Context, value any, err error) (policy.
 		return policy.Ignored, 0
 	}
 	response, _ := value.(*http.Response)
-	return t.config.Classify(ctx, response, err)
+	classified := false
+	defer func() {
+		if !classified { // it panicked, and nobody else has the response
+			discard(response)
+		}
+	}()
+	class, after := t.config.Classify(ctx, response, err)
+	classified = true
+	return class, after
 }
 
 // RoundTrip sends the request through the policies. Their permits are held

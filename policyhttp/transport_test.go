@@ -18,6 +18,42 @@ import (
 	"github.com/afloat-dev/afloat/policy"
 )
 
+func TestClassifierThatPanicsLeavesNoResponseOpen(t *testing.T) {
+	closed := make(chan struct{})
+	places := must(policy.NewBulkhead(policy.BulkheadConfig{MaxConcurrent: 1}))
+	transport := must(NewTransport(TransportConfig{
+		Base: tripper(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 200, Body: &closingBody{strings.NewReader("hello"), closed}}, nil
+		}),
+		Policies: []policy.Policy{places},
+		Classify: func(context.Context, *http.Response, error) (policy.Class, time.Duration) { panic("the classifier") },
+	}))
+	func() {
+		defer func() {
+			if v := recover(); v != "the classifier" {
+				t.Errorf("the panic is %v", v)
+			}
+		}()
+		_, _ = transport.RoundTrip(newRequest(t, t.Context(), "GET", nil))
+	}()
+	select {
+	case <-closed:
+	default:
+		t.Error("the response's body is open")
+	}
+	if s := places.Status(); s.InFlight != 0 {
+		t.Errorf("got %+v", s)
+	}
+}
+
+// closingBody tells that it was closed.
+type closingBody struct {
+	io.Reader
+	closed chan struct{}
+}
+
+func (b *closingBody) Close() error { close(b.closed); return nil }
+
 func TestStreamedResponseHoldsItsPermitUntilItsEnd(t *testing.T) {
 	tests := []struct {
 		name string

@@ -20,6 +20,10 @@ const (
 	// TimeoutHeader is the default name of the header that carries a deadline:
 	// how many milliseconds the caller will still wait.
 	TimeoutHeader = "Afloat-Timeout-Ms"
+	// PriorityHeader is the default name of the header that carries a call's
+	// [policy.Priority]: critical, low or sheddable. Without it the call is
+	// normal.
+	PriorityHeader = "Afloat-Priority"
 	// NoHeader, as a header's name in a Config, neither sends nor reads it.
 	NoHeader = "-"
 )
@@ -64,6 +68,15 @@ func timeoutOf(header http.Header, name string) (left time.Duration, ok bool) {
 func timeoutText(deadline time.Time, margin time.Duration) string {
 	left := time.Until(deadline) - margin
 	return strconv.FormatInt(max(left.Milliseconds(), 1), 10)
+}
+
+// priorityText is what is sent of a context's priority; empty for a normal one.
+func priorityText(ctx context.Context) string {
+	switch p := policy.PriorityOf(ctx); p {
+	case policy.PriorityCritical, policy.PriorityLow, policy.PrioritySheddable:
+		return string(p)
+	}
+	return ""
 }
 
 // first is Header.Get for a name that is canonical; a switched-off one is

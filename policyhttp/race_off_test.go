@@ -1,0 +1,5 @@
+//go:build !race
+
+package policyhttp
+
+const raceEnabled = false

@@ -1,0 +1,84 @@
+package policyprometheus
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/afloat-dev/afloat/policy"
+)
+
+// DurationsConfig configures [Durations]. Zero fields take the default beside
+// them.
+type DurationsConfig struct {
+	// Buckets are the upper bounds of the histogram in seconds. Default
+	// [prometheus.DefBuckets].
+	Buckets []float64
+	// NativeFactor makes a native histogram as well, whose buckets grow by that
+	// factor, such as 1.1. Default 0: none.
+	NativeFactor float64
+}
+
+// Durations measures how long calls take, by how they ended. It is a
+// [prometheus.Collector]; its [Durations.Of] are policies.
+type Durations struct{ *prometheus.HistogramVec }
+
+// NewDurations returns a histogram without calls.
+func NewDurations(c DurationsConfig) *Durations {
+	return &Durations{prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: prefix + "call_duration_seconds", Help: "Time until a call ended, by its class.",
+		Buckets: c.Buckets, NativeHistogramBucketFactor: c.NativeFactor, NativeHistogramMaxBucketNumber: nativeBucketsMax,
+	}, []string{"name", "class"})}
+}
+
+// nativeBucketsMax bounds the memory of a native histogram.
+const nativeBucketsMax = 160
+
+// Of returns a policy that measures what is further in, under a name such as
+// the callee's: outside a Retry whole calls, inside each try. Call it once a
+// name, not once a call.
+func (d *Durations) Of(name string) policy.Policy {
+	var m measure
+	for class := range m {
+		m[class] = d.WithLabelValues(name, policy.Class(class).String())
+	}
+	return &m
+}
+
+// measure has a histogram for each class.
+type measure [policy.Shed + 1]prometheus.Observer
+
+// began is what durations count from: without a date a clock reads faster.
+var began = time.Now()
+
+// Do makes the call and measures it. A panic counts as a failure.
+func (m *measure) Do(ctx context.Context, next policy.Next) policy.Result {
+	begin := time.Since(began)
+	returned := false
+	defer func() {
+		if !returned { // a panic or runtime.Goexit
+			m.observe(policy.Failure, begin)
+		}
+	}()
+	r := next.Do(ctx)
+	returned = true
+	if r.Open() {
+		r.AtEnd(func(class policy.Class) { m.observe(class, begin) })
+		return r
+	}
+	m.observe(r.Class, begin)
+	return r
+}
+
+// Joins is part of [policy.Joiner].
+func (m *measure) Joins() bool { return true }
+
+// observe takes a class that there is not, of a classifier's mistake, for a
+// Failure.
+func (m *measure) observe(class policy.Class, begin time.Duration) {
+	if class > policy.Shed {
+		class = policy.Failure
+	}
+	m[class].Observe((time.Since(began) - begin).Seconds())
+}
