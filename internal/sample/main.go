@@ -26,6 +26,8 @@ func Main(args []string, stderr io.Writer) int {
 	flags.IntVar(&config.Workers, "workers", 4, "`number` of requests worked on at once")
 	flags.DurationVar(&config.ServiceTime, "service-time", 0, "`time` that one request takes (default 20ms)")
 	flags.DurationVar(&config.Drain, "drain", 0, "`time` for requests under way at the end (default 5s)")
+	flags.StringVar(&config.Version, "version", "", "the `version` that answers have in the header X-Version")
+	flags.Float64Var(&config.Errors, "errors", 0, "`share` of the requests that fail, from 0 to 1")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
@@ -53,6 +55,8 @@ func check(config Config, rest []string) error {
 		return fmt.Errorf("-workers %d: want 1 or more", config.Workers)
 	case config.ServiceTime < 0:
 		return fmt.Errorf("-service-time %v is negative", config.ServiceTime)
+	case !(config.Errors >= 0 && config.Errors <= 1):
+		return fmt.Errorf("-errors %v: want 0 to 1", config.Errors)
 	case config.Drain < 0:
 		return fmt.Errorf("-drain %v is negative", config.Drain)
 	}

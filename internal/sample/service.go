@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// bodySize is about what the answer to GET / weighs, in bytes.
+// bodySize is about what the answer to a request weighs, in bytes.
 const bodySize = 1024
 
 // Config describes a [Service]. The zero value is ready.
@@ -33,9 +33,15 @@ type Config struct {
 	// Drain is how long requests under way may take after Serve was told to
 	// stop. Default 5 s.
 	Drain time.Duration
+	// Version is in the header X-Version of every answer to a request. Default:
+	// no such header.
+	Version string
+	// Errors is the share of requests that fail from the start; see [Fault].
+	Errors float64
 }
 
-// A Service answers GET / with about 1 KiB of JSON that names the replica.
+// A Service answers GET and POST / with about 1 KiB of JSON that names the
+// replica.
 //
 // Requests take one of a few workers in the order in which they came. The queue
 // in front of the workers has no limit and no timeout, on purpose: requests
@@ -84,7 +90,9 @@ func New(config Config) *Service {
 		unhung:  make(chan struct{}),
 	}
 	close(s.unhung)
+	s.fault.Errors = config.Errors
 	s.mux.HandleFunc("GET /{$}", s.serveWork)
+	s.mux.HandleFunc("POST /{$}", s.serveWork)
 	s.mux.HandleFunc("GET /health", s.serveHealth)
 	s.mux.HandleFunc("GET /fault", ownerOnly(s.showFault))
 	s.mux.HandleFunc("PUT /fault", ownerOnly(s.putFault))
@@ -92,9 +100,10 @@ func New(config Config) *Service {
 	return s
 }
 
-// ServeHTTP answers GET /, GET /health, and GET, PUT and DELETE /fault, for
-// example PUT /fault?errors=0.3&slow=10&hang=1. A PUT replaces the fault that
-// was set. Faults take orders from this machine alone, and not through a proxy.
+// ServeHTTP answers GET and POST /, GET /health, and GET, PUT and DELETE
+// /fault, for example PUT /fault?errors=0.3&slow=10&hang=1. A PUT replaces the
+// fault that was set. Faults take orders from this machine alone, and not
+// through a proxy.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mux.ServeHTTP(w, r)
 }
@@ -130,6 +139,9 @@ func (s *Service) Serve(ctx context.Context, listener net.Listener) error {
 // a naive service does not notice that its client went away.
 func (s *Service) serveWork(w http.ResponseWriter, r *http.Request) {
 	fault := s.work()
+	if s.config.Version != "" {
+		w.Header().Set("X-Version", s.config.Version)
+	}
 	if rand.Float64() < fault.Errors {
 		http.Error(w, "the replica "+s.config.Name+" failed, as it was told to", http.StatusInternalServerError)
 		return

@@ -25,13 +25,15 @@ func ask(s *Service, method, target string) (int, string) {
 
 func TestServiceNamesReplica(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		status, body := ask(New(Config{Name: "seven"}), "GET", "/")
-		var answer struct{ Replica string }
-		if err := json.Unmarshal([]byte(body), &answer); err != nil {
-			t.Fatal(err)
-		}
-		if status != 200 || answer.Replica != "seven" || len(body) != bodySize {
-			t.Errorf("status %d, replica %q, %d bytes", status, answer.Replica, len(body))
+		for _, method := range []string{"GET", "POST"} {
+			status, body := ask(New(Config{Name: "seven"}), method, "/")
+			var answer struct{ Replica string }
+			if err := json.Unmarshal([]byte(body), &answer); err != nil {
+				t.Fatal(err)
+			}
+			if status != 200 || answer.Replica != "seven" || len(body) != bodySize {
+				t.Errorf("%s: status %d, replica %q, %d bytes", method, status, answer.Replica, len(body))
+			}
 		}
 		if status, _ := ask(New(Config{}), "GET", "/elsewhere"); status != 404 {
 			t.Errorf("an unknown path answers %d", status)
