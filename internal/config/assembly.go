@@ -1,8 +1,12 @@
 package config
 
 import (
+	"github.com/afloat-dev/afloat/internal/alert"
 	"github.com/afloat-dev/afloat/internal/config/yamltree"
+	"github.com/afloat-dev/afloat/internal/control/rollout"
+	"github.com/afloat-dev/afloat/internal/control/scale"
 	"github.com/afloat-dev/afloat/internal/gateway"
+	"github.com/afloat-dev/afloat/internal/signal/tsdb"
 	"github.com/afloat-dev/afloat/internal/supervise"
 )
 
@@ -14,14 +18,37 @@ type Assembly struct {
 	// Processes are what the supervisor runs, by name. Each has the name of a
 	// service of Gateway, whose endpoints its ready replicas are.
 	Processes []supervise.Config
+	// Supervisor is how they are kept.
+	Supervisor SupervisorConfig
+	// Scaling is by what the number of a process' replicas changes, by its name.
+	Scaling map[string]scale.Config
+	// Releases are how new versions of some of the processes are released, by
+	// name.
+	Releases map[string]rollout.Config
 	// Admin is where Afloat answers for itself, with its default filled in.
 	Admin AdminConfig
+	// Data is the folder for what must outlive Afloat. Empty is the default.
+	Data string
+	// Metrics is how metrics are kept, as it was written.
+	Metrics tsdb.Config
+	// Sidecar is how a sidecar's listeners treat connections.
+	Sidecar SidecarConfig
 	// AccessLog is off where Path is empty; Sample has its default filled in.
 	AccessLog AccessLogConfig
+	// Tracing has its defaults filled in; nil is off.
+	Tracing *TracingConfig
 	// Log has its defaults filled in.
 	Log LogConfig
+	// Alerts say what is watched and who is told, with objectives and with rules
+	// from documents and from the files that were named.
+	Alerts alert.Config
 	// Files are the files and folders that were read, for a watcher.
 	Files []string
+	// Warnings are what may not be meant, each with its place, the first 100 of
+	// them. Nothing in force depends on them.
+	Warnings []string
+
+	watched []string // files that are named within Files
 
 	idle  []idleService
 	notes []string // of foreign documents, for Explain
@@ -51,7 +78,7 @@ type assembler struct {
 func assemble(sources []Source, o Options) *assembler {
 	a := &assembler{
 		options: o, places: places{}, upstream: map[string]bool{},
-		out: &Assembly{Gateway: gateway.Config{Services: map[string]gateway.ServiceConfig{}}},
+		out: &Assembly{Gateway: gateway.Config{Services: map[string]gateway.ServiceConfig{}}, Releases: map[string]rollout.Config{}},
 	}
 	for _, s := range sources {
 		a.readSource(s)
@@ -71,8 +98,14 @@ func (a *assembler) result() (*Assembly, yamltree.Problems) {
 	if problems.Err() != nil {
 		return nil, problems
 	}
+	for _, p := range problems[:min(len(problems), warningsMax)] {
+		a.out.Warnings = append(a.out.Warnings, p.Error())
+	}
 	return a.out, problems
 }
+
+// warningsMax bounds the warnings that an Assembly keeps.
+const warningsMax = 100
 
 func (a *assembler) report(problems ...yamltree.Problem) {
 	a.problems = append(a.problems, problems...)

@@ -18,13 +18,20 @@ type process = supervise.Config
 func (a *assembler) check() {
 	decoded := len(a.problems)
 	a.checkServices()
+	a.checkSecurity()
 	a.checkOrder()
 	a.checkGateway()
 	for _, p := range a.out.Processes {
 		a.fieldErrors(p.Name, flatten(p.Validate()))
 	}
+	a.checkScaling()
+	a.checkReleases()
 	a.checkAdmin()
+	a.checkSupervisor()
 	a.checkLogs()
+	a.checkTracing()
+	a.checkAlerts()
+	a.checkMetrics()
 	a.dropRepeats(decoded)
 }
 
@@ -43,6 +50,16 @@ func (a *assembler) checkServices() {
 // runs tells whether a process has the service's name.
 func (a *assembler) runs(name string) bool { return a.out.runs(name) }
 
+// checkSecurity warns of TLS that protects from nobody.
+func (a *assembler) checkSecurity() {
+	for _, name := range slices.Sorted(maps.Keys(a.out.Gateway.Services)) {
+		c := a.out.Gateway.Services[name].TLS
+		if at, ok := a.places.find([]string{"services", name, "tls", "insecureSkipVerify"}); ok && c != nil && c.InsecureSkipVerify {
+			a.report(at.warning("anyone between Afloat and the endpoints can read and change everything", "name the file of their CA under ca"))
+		}
+	}
+}
+
 // checkOrder warns of a route that leaves nothing to those after it.
 func (a *assembler) checkOrder() {
 	routes := a.out.Gateway.Routes
@@ -56,26 +73,32 @@ func (a *assembler) checkOrder() {
 }
 
 func (a *assembler) checkGateway() {
-	if len(a.out.Gateway.Routes) == 0 && len(a.out.Gateway.Services) > 1 {
+	if len(a.out.Gateway.Routes) == 0 && len(a.out.Gateway.Services) > 1 && takesRequests(&a.out.Gateway) && !takesCalls(a.withSidecar()) {
 		at := a.anyPlace()
 		a.report(at.problem("with more than one service, routes must say which requests go where",
 			"write routes: [{match: [{path: {prefix: /}}], to: [{service: NAME}]}]"))
 	}
-	for _, err := range flatten(a.out.Gateway.Validate()) {
-		var e *gateway.ConfigError
-		if !errors.As(err, &e) {
-			continue
-		}
-		message, fix := a.sharpen(e)
-		at, ok := a.places.find(e.Path)
-		switch {
-		case ok && (e.Path[0] != "listeners" || a.options.Listen == ""):
-			a.report(at.problem(message, fix))
-		case e.Path[0] == "listeners":
-			a.report(argumentProblem("--listen", a.options.Listen, message, fix))
-		default:
-			a.report(argumentProblem("configuration", "", e.Error(), ""))
-		}
+	for _, err := range flatten(a.withSidecar().Validate()) {
+		a.gatewayProblem(err)
+	}
+}
+
+// gatewayProblem places what the gateway finds in its configuration.
+func (a *assembler) gatewayProblem(err error) {
+	var e *gateway.ConfigError
+	if !errors.As(err, &e) {
+		return
+	}
+	message, fix := a.sharpen(e)
+	at, ok := a.places.find(e.Path)
+	address := e.Path[0] == "listeners" && len(e.Path) > 2 && e.Path[2] == "address"
+	switch {
+	case ok && (!address || a.options.Listen == ""):
+		a.report(at.problem(message, fix))
+	case e.Path[0] == "listeners":
+		a.report(argumentProblem("--listen", a.options.Listen, message, fix))
+	default:
+		a.report(argumentProblem("configuration", "", e.Error(), ""))
 	}
 }
 
@@ -128,9 +151,13 @@ func (a *assembler) checkAdmin() {
 		case err != nil:
 			a.report(at.problem(err.Error(), "write off to have none"))
 			return
-		case !loopback(address) && a.out.Admin.Token == "":
+		case !loopback(address) && a.out.Admin.Token == "" && a.out.Admin.OIDC == nil:
 			a.report(at.problem("is reachable from other machines, so it needs a token",
 				"write token: ${AFLOAT_TOKEN}, or an address on 127.0.0.1"))
+		case a.out.Admin.ReadToken != "" && a.out.Admin.ReadToken == a.out.Admin.Token:
+			a.report(a.places["admin"].at("readToken").problem("is the token of those who may act too", "give those who only look one of their own"))
+		case a.out.Admin.OIDC != nil:
+			a.checkOIDC(a.out.Admin.OIDC, a.places["admin"].at("oidc"))
 		}
 	}
 	a.out.Admin.Address = Address(address)

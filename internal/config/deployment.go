@@ -58,23 +58,49 @@ func (d deployment) process(c kube.Container) supervise.Config {
 	p := supervise.Config{
 		Name: d.Name, Command: c.Argv(), Dir: c.WorkingDir, Replicas: d.Replicas, Ports: c.DeclaredPorts(),
 		Startup: probe(c, c.Startup), Readiness: probe(c, c.Readiness), Liveness: probe(c, c.Liveness),
+		User: c.Security.User(), Group: c.Security.Group(), NoNewPrivileges: c.Security.NoNewPrivileges(),
 		Rolling: supervise.RollingConfig{
 			MaxUnavailable: supervise.IntOrPercent(d.Strategy.MaxUnavailable.String()),
 			MaxSurge:       supervise.IntOrPercent(d.Strategy.MaxSurge.String()),
-			MinReady:       d.MinReady, ProgressDeadline: d.ProgressDeadline,
+			MinReady:       d.MinReady, ProgressDeadline: d.ProgressDeadline, Recreate: d.Recreate,
 		},
 		Grace: max(d.Grace, time.Millisecond), // zero would mean the default
 	}
+	r := c.Resources
+	p.Requests = supervise.ResourcesConfig{CPU: supervise.Cores(r.Request("cpu")), Memory: supervise.Bytes(r.Request("memory"))}
+	p.Limits = supervise.LimitsConfig{CPU: supervise.Cores(r.Limits["cpu"].Value), Memory: supervise.Bytes(r.Limits["memory"].Value)}
 	for _, v := range c.Env {
 		if p.Env == nil {
 			p.Env = map[string]string{}
 		}
 		p.Env[v.Name] = v.Value
 	}
-	if command := c.PreStopCommand(); len(command) > 0 {
-		p.PreStop = &supervise.ExecConfig{Command: command}
-	}
+	p.PreStop = preStop(c)
 	return p
+}
+
+func preStop(c kube.Container) *supervise.PreStopConfig {
+	switch stop := c.Lifecycle.PreStop; {
+	case stop == nil:
+	case stop.Exec != nil:
+		return &supervise.PreStopConfig{Command: stop.Exec.Command}
+	case stop.HTTPGet != nil:
+		return &supervise.PreStopConfig{HTTP: httpProbe(c, stop.HTTPGet)}
+	case stop.Sleep != nil && stop.Sleep.Seconds > 0:
+		return &supervise.PreStopConfig{Sleep: time.Duration(stop.Sleep.Seconds) * time.Second}
+	}
+	return nil
+}
+
+func httpProbe(c kube.Container, get *kube.HTTPGet) *supervise.HTTPProbe {
+	out := &supervise.HTTPProbe{Path: get.Path, Port: c.Resolve(get.Port), Scheme: strings.ToLower(string(get.Scheme))}
+	for _, h := range get.Headers {
+		if out.Headers == nil {
+			out.Headers = map[string]string{}
+		}
+		out.Headers[h.Name] = h.Value
+	}
+	return out
 }
 
 func probe(c kube.Container, p *kube.Probe) *supervise.ProbeConfig {
@@ -87,17 +113,13 @@ func probe(c kube.Container, p *kube.Probe) *supervise.ProbeConfig {
 	}
 	switch {
 	case p.HTTPGet != nil:
-		out.HTTP = &supervise.HTTPProbe{Path: p.HTTPGet.Path, Port: c.Resolve(p.HTTPGet.Port), Scheme: strings.ToLower(string(p.HTTPGet.Scheme))}
-		for _, h := range p.HTTPGet.Headers {
-			if out.HTTP.Headers == nil {
-				out.HTTP.Headers = map[string]string{}
-			}
-			out.HTTP.Headers[h.Name] = h.Value
-		}
+		out.HTTP = httpProbe(c, p.HTTPGet)
 	case p.TCPSocket != nil:
 		out.TCP = &supervise.TCPProbe{Port: c.Resolve(p.TCPSocket.Port)}
 	case p.Exec != nil:
 		out.Exec = &supervise.ExecConfig{Command: p.Exec.Command}
+	case p.GRPC != nil:
+		out.GRPC = &supervise.GRPCProbe{Port: p.GRPC.Port, Service: p.GRPC.Service}
 	}
 	return out
 }
@@ -119,8 +141,22 @@ func (a *assembler) placeDeployment(d deployment) {
 	set(container.at("command"), "command")
 	set(container.at("workingDir"), "dir")
 	set(container.at("env"), "env")
+	for field, theirs := range map[string]string{"user": "runAsUser", "group": "runAsGroup"} {
+		at := container.at("securityContext", theirs)
+		if _, said := at.doc.Find(at.path); !said {
+			at = pod.at("securityContext", theirs) // what the pod says for all of its containers
+		}
+		set(at, field)
+	}
 	set(container.at("ports"), "ports")
-	set(container.at("lifecycle", "preStop", "exec"), "preStop")
+	for _, part := range []string{"requests", "limits"} {
+		for _, name := range []string{"cpu", "memory"} {
+			set(container.at("resources", part, name), part+"."+name)
+		}
+	}
+	set(container.at("lifecycle", "preStop"), "preStop")
+	set(container.at("lifecycle", "preStop", "exec", "command"), "preStop.command")
+	set(container.at("lifecycle", "preStop", "httpGet"), "preStop.http")
 	set(pod.at("terminationGracePeriodSeconds"), "grace")
 	set(d.at.at("spec", "strategy", "rollingUpdate"), "rolling")
 	set(d.at.at("spec", "minReadySeconds"), "rolling.minReady")

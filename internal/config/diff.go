@@ -5,9 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/afloat-dev/afloat/internal/control/scale"
+	"github.com/afloat-dev/afloat/internal/gateway"
 )
 
 // changesMax bounds what one Diff lists.
@@ -74,6 +78,15 @@ func (a *Assembly) parts() map[string]map[string]string {
 	for _, p := range a.Processes {
 		add("process "+p.Name, p)
 	}
+	for name, c := range a.Scaling {
+		add("scaling of "+name, c)
+		if c.Requests != (scale.Usage{}) {
+			out["scaling of "+name]["requests"] = fmt.Sprintf("%g CPUs, %g bytes", c.Requests.CPU, c.Requests.Memory)
+		}
+	}
+	for name, c := range a.Releases {
+		add("release "+name, c)
+	}
 	if a.Admin.Address == "" {
 		return out // of no assembly
 	}
@@ -81,10 +94,51 @@ func (a *Assembly) parts() map[string]map[string]string {
 	if a.Admin.Token != "" {
 		out["admin"]["token"] = string(a.Admin.Token) // compared, never shown
 	}
+	if a.Admin.ReadToken != "" {
+		out["admin"]["readToken"] = string(a.Admin.ReadToken)
+	}
+	alerts, contents := a.alertsPart()
+	add("alerts", alerts)
+	out["alerts"]["contents"] = contents // compared, never shown
+	for name, o := range a.Alerts.Objectives {
+		add("objective "+name, o)
+	}
 	add("access log", a.AccessLog)
+	if a.Tracing != nil {
+		add("tracing", a.Tracing.Config)
+		for name, value := range a.Tracing.Headers {
+			out["tracing"]["headers."+name] = string(value) // compared, never shown
+		}
+	}
 	add("log", a.Log)
+	add("supervisor", a.Supervisor)
+	add("metrics", a.Metrics)
+	add("data", struct {
+		Folder string `yaml:"folder"`
+	}{a.Data})
+	add("gateway", struct {
+		Zone   string               `yaml:"zone"`
+		Memory gateway.MemoryConfig `yaml:"memory"`
+	}{a.Gateway.Zone, a.Gateway.Memory})
 	return out
 }
+
+// secret reports whether a field's value is compared and never shown.
+func secret(part, field string) bool {
+	switch part {
+	case "admin":
+		return field == "token" || field == "readToken"
+	case "alerts":
+		return field == "contents"
+	case "tracing":
+		return strings.HasPrefix(field, "headers.")
+	}
+	return carriesSecrets.MatchString(field)
+}
+
+// carriesSecrets is of variables of processes, and of the fields of HTTP that are
+// sent: keys are handed over by these.
+var carriesSecrets = regexp.MustCompile(`(^|\.)(env|[a-zA-Z]*[hH]eaders(\.set|\.add)?)\[[^\]]*\]$`)
 
 // changes compares two parts field by field.
 func changes(name string, was, now map[string]string) []string {
@@ -94,12 +148,12 @@ func changes(name string, was, now map[string]string) []string {
 		after, says := now[field]
 		switch {
 		case said && says && before == after:
-		case name == "admin" && field == "token":
-			out = append(out, fmt.Sprintf("%s: %s changed", name, field))
 		case strings.HasSuffix(field, "]") && !said:
 			out = append(out, fmt.Sprintf("%s: %s added", name, field))
 		case strings.HasSuffix(field, "]") && !says:
 			out = append(out, fmt.Sprintf("%s: %s removed", name, field))
+		case secret(name, field):
+			out = append(out, fmt.Sprintf("%s: %s changed", name, field))
 		case !said:
 			out = append(out, fmt.Sprintf("%s: %s is %s, was the default", name, field, after))
 		case !says:
@@ -157,7 +211,7 @@ func collect(v reflect.Value, path string, into map[string]string) {
 func collectList(v reflect.Value, path string, into map[string]string) {
 	for i := range v.Len() {
 		item := v.Index(i)
-		if path == "endpoints" {
+		if _, ok := item.Interface().(gateway.EndpointConfig); ok {
 			into[fmt.Sprintf("%s[%s]", path, item)] = ""
 			continue
 		}

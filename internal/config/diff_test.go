@@ -59,7 +59,7 @@ routes:
 	if got := a.Diff(a); got != nil {
 		t.Errorf("no change is told as %v", got)
 	}
-	if got := a.Diff(nil); len(got) != 9 {
+	if got := a.Diff(nil); len(got) != 14 {
 		t.Errorf("from nothing: %v", got)
 	}
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"strings"
 
+	"github.com/afloat-dev/afloat/internal/config/gatewayapi"
 	"github.com/afloat-dev/afloat/internal/config/istio"
 	"github.com/afloat-dev/afloat/internal/config/kube"
 	"github.com/afloat-dev/afloat/internal/config/yamltree"
@@ -44,10 +45,30 @@ func (a *assembler) readDocument(doc *yamltree.Document) {
 		r, problems := istio.ReadDestinationRule(doc)
 		a.report(problems...)
 		a.foreign.rules = append(a.foreign.rules, &rule{at: place{doc: doc, foreign: true}, DestinationRule: r})
+	case gatewayapi.Reads(doc) && doc.Kind() == gatewayapi.KindHTTPRoute:
+		r, problems := gatewayapi.ReadHTTPRoute(doc)
+		a.report(problems...)
+		a.foreign.httpRoutes = append(a.foreign.httpRoutes, httpRoute{place{doc: doc, foreign: true}, false, r})
+	case gatewayapi.Reads(doc):
+		r, problems := gatewayapi.ReadGRPCRoute(doc)
+		a.report(problems...)
+		a.foreign.httpRoutes = append(a.foreign.httpRoutes, httpRoute{place{doc: doc, foreign: true}, true, r.HTTP()})
+	case kube.Reads(doc) && doc.Kind() == kube.KindAutoscaler:
+		h, problems := kube.ReadAutoscaler(doc)
+		a.report(problems...)
+		a.foreign.autoscalers = append(a.foreign.autoscalers, autoscaler{place{doc: doc, foreign: true}, h})
+	case kube.Reads(doc) && doc.Kind() == kube.KindBudget:
+		b, problems := kube.ReadBudget(doc)
+		a.report(problems...)
+		a.foreign.budgets = append(a.foreign.budgets, budget{place{doc: doc, foreign: true}, b})
 	case kube.Reads(doc):
 		d, problems := kube.ReadDeployment(doc)
 		a.report(problems...)
 		a.foreign.deployments = append(a.foreign.deployments, deployment{place{doc: doc, foreign: true}, d})
+	case readsOpenSLO(doc):
+		a.readOpenSLO(doc)
+	case readsPrometheusRule(doc):
+		a.readPrometheusRule(doc)
 	default:
 		a.unknownKind(doc)
 	}
@@ -57,11 +78,18 @@ func (a *assembler) readDocument(doc *yamltree.Document) {
 var apiVersions = map[string]string{
 	istio.KindVirtualService:  "networking.istio.io/v1",
 	istio.KindDestinationRule: "networking.istio.io/v1",
+	gatewayapi.KindHTTPRoute:  gatewayapi.APIVersion,
+	gatewayapi.KindGRPCRoute:  gatewayapi.APIVersion,
 	kube.KindDeployment:       kube.APIVersion,
+	kube.KindAutoscaler:       kube.AutoscalerAPIVersion,
+	kube.KindBudget:           kube.BudgetAPIVersion,
+	kindPrometheusRule:        apiVersionPrometheusRule,
+	kindSLO:                   apiVersionSLO,
 }
 
 func (a *assembler) unknownKind(doc *yamltree.Document) {
-	kinds := []string{istio.KindVirtualService, istio.KindDestinationRule, kube.KindDeployment}
+	kinds := []string{istio.KindVirtualService, istio.KindDestinationRule, gatewayapi.KindHTTPRoute, gatewayapi.KindGRPCRoute, kube.KindDeployment,
+		kube.KindAutoscaler, kube.KindBudget, kindPrometheusRule, kindSLO}
 	kind, version := doc.Kind(), doc.APIVersion()
 	near := yamltree.Suggest(kind, kinds)
 	switch {

@@ -16,6 +16,22 @@ import (
 	"github.com/afloat-dev/afloat/policy"
 )
 
+func TestExplainACME(t *testing.T) {
+	for hosts, want := range map[string]string{
+		"shop.example":                            "with a certificate that acme-v02.api.letsencrypt.org issues for shop.example.",
+		"shop.example, www.shop.example":          "with certificates that acme-v02.api.letsencrypt.org issues for shop.example and 1 other host.",
+		"shop.example, bank.example, api.example": "with certificates that acme-v02.api.letsencrypt.org issues for shop.example and 2 other hosts.",
+	} {
+		a, problems := Assemble([]Source{{"afloat.yaml", []byte("listen: 0.0.0.0:443\ntls: {acme: {folder: acme, hosts: [" + hosts + "]}}\nservices: {web: {endpoints: [127.0.0.1:9001]}}\n")}}, Options{})
+		if a == nil {
+			t.Fatal(problems)
+		}
+		if got := a.Explain()[0]; got != "Requests come in on 0.0.0.0:443 over TLS, "+want {
+			t.Errorf("got %s", got)
+		}
+	}
+}
+
 func TestExplain(t *testing.T) {
 	everything := Source{"everything.yaml", []byte(`
 listeners: [{address: 127.0.0.1:8080}, {address: "8081"}]
@@ -23,7 +39,7 @@ admin: {address: 0.0.0.0:9900, token: "${SECRET}"}
 accessLog: {path: "-", sample: 10%}
 services:
   web:
-    endpoints: [127.0.0.1:9001, localhost:9002]
+    endpoints: [127.0.0.1:9001, {address: localhost:9002, labels: {version: v2}}]
     balance: roundRobin
     timeout: 2m
     tryTimeout: 1.5s
@@ -47,9 +63,12 @@ routes:
   timeout: 1s
   retry: {attempts: 5, delay: 10ms}
   rateLimit: {requests: 100}
-  fault: {delay: {share: 1%, duration: 1s}, abort: {share: 2%}}
+  fault: {delay: {share: 1%, duration: 1s}, abort: {share: 2%}, for: 30m}
   fallback: {body: sorry}
-- to: [{service: web}, {service: api}]
+- to: [{service: web, labels: {version: v2}}, {service: api}]
+  access: {deny: [{path: {prefix: /admin}}], allow: [{identity: {exact: shop}}, {clients: [10.0.0.0/8], method: {exact: GET}}]}
+  retryNonIdempotent: true
+  user: {header: X-User}
 `)}
 	for name, a := range map[string]*Assembly{
 		"virtualservice":         assembled(t, Options{Upstreams: twoUpstreams}, source(t, articleVirtualService)),
@@ -118,4 +137,50 @@ func spells(word string, v any) bool {
 		return err == nil && d == want
 	}
 	return fmt.Sprint(v) == word || word == "0" && reflect.ValueOf(v).IsZero()
+}
+
+func TestListenersOfTCPNeedNoRoutes(t *testing.T) {
+	a := assembled(t, Options{}, Source{"tcp.yaml", []byte(`
+listeners:
+- {address: "5432", tcp: {service: db}}
+- {address: "8443", tcp: {service: rest, serverNames: {shop.example: shop, "*.example": rest}}}
+services:
+  db: {endpoints: [127.0.0.1:9001]}
+  shop: {endpoints: [127.0.0.1:9002]}
+  rest: {endpoints: [127.0.0.1:9003]}
+`)})
+	said := strings.Join(a.Explain(), "\n")
+	for _, want := range []string{
+		"Connections come in on 127.0.0.1:5432 and go to service db.",
+		"Connections come in on 127.0.0.1:8443 and go to service rest for *.example, service shop for shop.example, service rest for the rest.",
+	} {
+		if !strings.Contains(said, want) {
+			t.Errorf("want %q in\n%s", want, said)
+		}
+	}
+	_, problems := Assemble([]Source{{"tcp.yaml", []byte(`
+listeners: [{address: "5432", tcp: {service: da, serverNames: {Shop.example: db}, proxyProtocol: v3}}]
+services: {db: {endpoints: [127.0.0.1:9001], health: {connect: true, path: /}}}
+`)}}, Options{})
+	for _, want := range []string{`unknown service "da"`, "in lower case", "v3", "remove one of them"} {
+		if !strings.Contains(fmt.Sprint(problems), want) {
+			t.Errorf("want %q in %v", want, problems)
+		}
+	}
+}
+
+func TestExplainSaysOneNumberOnce(t *testing.T) {
+	for limits, want := range map[string]string{
+		"{min: 50, initial: 50, max: 50}": "at most 50 requests under way;",
+		"{min: 1, initial: 1, max: 1}":    "at most 1 request under way;",
+		"{min: 5, max: 50}":               "5 to 50 requests under way, as learned from their latency;",
+	} {
+		a, problems := Assemble([]Source{{"a.yaml", []byte("services: {web: {endpoints: [127.0.0.1:1], concurrency: " + limits + "}}")}}, Options{})
+		if a == nil {
+			t.Fatal(problems)
+		}
+		if text := strings.Join(a.Explain(), "\n"); !strings.Contains(text, want) {
+			t.Errorf("%s: no %q in %s", limits, want, text)
+		}
+	}
 }

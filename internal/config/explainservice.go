@@ -7,6 +7,7 @@ import (
 
 	"github.com/afloat-dev/afloat/internal/gateway"
 	"github.com/afloat-dev/afloat/internal/supervise"
+	"github.com/afloat-dev/afloat/policy"
 )
 
 // endpointsShown bounds the endpoints that a sentence lists.
@@ -14,22 +15,50 @@ const endpointsShown = 10
 
 func (a *Assembly) explainService(name string) []string {
 	s := a.Gateway.Services[name].WithDefaults()
-	lines := []string{a.explainEndpoints(name, s)}
+	lines := []string{a.explainEndpoints(name, s) + explainUpstreamTLS(s.TLS)}
 	if len(s.Endpoints) > 0 || a.runs(name) {
 		times, retries := a.left(name)
 		lines = append(lines, explainTimes(s, times))
 		if retries {
-			lines = append(lines, strings.Join(explainRetry(s.Retry, s.RetryOn), "; "))
+			lines = append(lines, strings.Join(explainRetry(s.Retry, s.RetryOn, s.RetryOnStatus, s.RetryOnGRPC), "; "))
+		}
+		if s.Hedge != nil {
+			lines = append(lines, explainHedge(s.Hedge))
 		}
 		if !s.RetryNonIdempotent && s.Retry.Attempts > 0 {
 			lines = append(lines, "POST and PATCH are repeated only where no connection was made")
 		}
+		if c, ok := a.Releases[name]; ok {
+			lines = append(lines, explainRelease(c))
+		}
 		lines = append(lines, explainBreaker(s), explainOutlier(s.Outlier), explainConcurrency(s), explainHealth(s.Health))
 	}
+	lines = append(lines, a.explainScaling(name)...)
 	for i, line := range lines {
 		lines[i] = "Service " + name + ": " + line + "."
 	}
 	return lines
+}
+
+func explainHedge(c *policy.HedgeConfig) string {
+	h := c.WithDefaults()
+	after := short(h.Delay)
+	if h.Quantile > 0 {
+		after = fmt.Sprintf("the time of %s of them, at first %s", h.Quantile, after)
+	}
+	return "idempotent requests without an answer after " + after + " go to another endpoint too, at most " + h.Budget.Share.String() + " of them"
+}
+
+func explainUpstreamTLS(c *gateway.UpstreamTLSConfig) string {
+	switch {
+	case c == nil:
+		return ""
+	case c.InsecureSkipVerify:
+		return ", over TLS, with any certificate"
+	case c.CA != "":
+		return ", over TLS, with a certificate that " + c.CA + " has signed"
+	}
+	return ", over TLS"
 }
 
 // left tells whether a route leaves the timeout or the retries to the service,
@@ -60,7 +89,11 @@ func (a *Assembly) explainEndpoints(name string, s gateway.ServiceConfig) string
 		}
 	}
 	if n := len(s.Endpoints); n > 0 {
-		shown := strings.Join(s.Endpoints[:min(n, endpointsShown)], ", ")
+		var each []string
+		for _, e := range s.Endpoints[:min(n, endpointsShown)] {
+			each = append(each, e.String())
+		}
+		shown := strings.Join(each, ", ")
 		if n > endpointsShown {
 			shown += fmt.Sprintf(" and %d more", n-endpointsShown)
 		}
@@ -69,10 +102,40 @@ func (a *Assembly) explainEndpoints(name string, s gateway.ServiceConfig) string
 	if len(parts) == 0 {
 		return "no endpoints, so that every request is answered with 503"
 	}
-	if s.Balance == gateway.BalanceRoundRobin {
-		return strings.Join(parts, "; ") + ", taken in turn"
+	return strings.Join(parts, "; ") + ", " + explainBalance(s)
+}
+
+func explainBalance(s gateway.ServiceConfig) string {
+	text := map[gateway.Balance]string{
+		gateway.BalanceLeastLoaded: "the least loaded",
+		gateway.BalancePeakEWMA:    "the one that promises the shortest wait",
+		gateway.BalanceRoundRobin:  "taken in turn",
+		gateway.BalanceRandom:      "any of them",
+		gateway.BalanceRingHash:    "the same one for " + explainKey(s.Hash),
+		gateway.BalanceMaglev:      "the same one for " + explainKey(s.Hash),
+	}[s.Balance]
+	if s.Warmup > 0 {
+		text += ", with a share that grows for " + short(s.Warmup) + " after one came or came back"
 	}
-	return strings.Join(parts, "; ") + ", of two at random the less loaded"
+	return text
+}
+
+func explainKey(h gateway.HashConfig) string {
+	key := "the same client's address"
+	switch {
+	case h.Header != "":
+		key = "the same header " + h.Header
+	case h.Cookie != "":
+		key = "the same cookie " + h.Cookie
+	case h.Query != "":
+		key = "the same query parameter " + h.Query
+	case h.Path:
+		key = "the same path"
+	}
+	if h.LoadFactor >= 1 {
+		key += fmt.Sprintf(" while it has less than %v times the others' requests", h.LoadFactor)
+	}
+	return key
 }
 
 func explainProcess(p supervise.Config) string {
@@ -136,13 +199,25 @@ func explainConcurrency(s gateway.ServiceConfig) string {
 	if c.QueueMax > 0 {
 		queue = fmt.Sprintf("%d may wait up to %s", c.QueueMax, short(c.WaitMax))
 	}
+	if s.BrownoutAfter > 0 {
+		queue += fmt.Sprintf("; after %s of that, low priorities are refused", short(s.BrownoutAfter))
+	}
+	if c.Min == c.Max {
+		return fmt.Sprintf("at most %s under way; %s", plural(c.Max, "request"), queue)
+	}
 	return fmt.Sprintf("%d to %d requests under way, as learned from their latency; %s", c.Min, c.Max, queue)
 }
 
 func explainHealth(h gateway.HealthConfig) string {
-	if h.Path == "" {
+	asked := "GET " + h.Path
+	switch {
+	case h.GRPC != nil && *h.GRPC == "":
+		asked = "asked by gRPC for its health"
+	case h.GRPC != nil:
+		asked = "asked by gRPC for the health of " + *h.GRPC
+	case h.Path == "":
 		return "endpoints whose connections fail are asked by connecting until they answer"
 	}
-	return fmt.Sprintf("GET %s every %s within %s; out after %s in a row, back after %s",
-		h.Path, short(h.Interval), short(h.Timeout), plural(h.UnhealthyThreshold, "failure"), plural(h.HealthyThreshold, "success"))
+	return fmt.Sprintf("%s every %s within %s; out after %s in a row, back after %s",
+		asked, short(h.Interval), short(h.Timeout), plural(h.UnhealthyThreshold, "failure"), plural(h.HealthyThreshold, "success"))
 }

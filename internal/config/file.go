@@ -3,8 +3,12 @@ package config
 import (
 	"log/slog"
 
+	"github.com/afloat-dev/afloat/internal/alert"
 	"github.com/afloat-dev/afloat/internal/config/yamltree"
+	"github.com/afloat-dev/afloat/internal/control/rollout"
+	"github.com/afloat-dev/afloat/internal/control/scale"
 	"github.com/afloat-dev/afloat/internal/gateway"
+	"github.com/afloat-dev/afloat/internal/signal/tsdb"
 	"github.com/afloat-dev/afloat/internal/supervise"
 	"github.com/afloat-dev/afloat/policy"
 )
@@ -14,6 +18,10 @@ type File struct {
 	// Listen is the short form of one listener: host:port, or a port on
 	// loopback. Default 127.0.0.1:8080, where there is no listeners either.
 	Listen Address `yaml:"listen"`
+	// TLS makes the address under listen one of HTTPS.
+	TLS *gateway.TLSConfig `yaml:"tls"`
+	// HTTP3 has the address under listen take requests of HTTP/3 too.
+	HTTP3 *gateway.HTTP3Config `yaml:"http3"`
 	// Listeners are the addresses that take requests.
 	Listeners []gateway.ListenerConfig `yaml:"listeners"`
 	// Admin is where Afloat answers for itself: status, metrics, health.
@@ -21,10 +29,31 @@ type File struct {
 	// Services are where requests go, by name.
 	Services map[string]Service `yaml:"services"`
 	// Routes are tried in order; the first that matches takes the request.
-	// Default, with exactly one service: all requests go to it.
+	// In a sidecar, what none takes goes by the endpoint that was called.
+	// Default, with exactly one service and no sidecar: all requests go to it.
 	Routes []gateway.RouteConfig `yaml:"routes"`
+	// Zone is where Afloat itself runs, as zone or region/zone, to prefer
+	// endpoints that are near. Default: nowhere, so that all are.
+	Zone string `yaml:"zone"`
+	// Data is a folder for what must outlive Afloat. Default afloat-data, below
+	// the folder in which Afloat was started.
+	Data string `yaml:"data"`
+	// Memory says when requests are refused for want of it.
+	Memory gateway.MemoryConfig `yaml:"memory"`
+	// Sidecar is how afloat sidecar treats a program's connections.
+	Sidecar SidecarConfig `yaml:"sidecar"`
+	// Supervisor is how the processes of all services are kept.
+	Supervisor SupervisorConfig `yaml:"supervisor"`
+	// Alerts say what is watched and who is told.
+	Alerts alert.Config `yaml:"alerts"`
+	// SLO are objectives, by name: what users may rely on.
+	SLO map[string]alert.ObjectiveConfig `yaml:"slo"`
+	// Metrics says how metrics are kept.
+	Metrics tsdb.Config `yaml:"metrics"`
 	// AccessLog is a line for each request. Default: none.
 	AccessLog AccessLogConfig `yaml:"accessLog"`
+	// Tracing sends traces of requests to a collector. Default: none.
+	Tracing *TracingConfig `yaml:"tracing"`
 	// Log is what Afloat says of itself, on standard error.
 	Log LogConfig `yaml:"log"`
 }
@@ -35,6 +64,21 @@ type Service struct {
 	gateway.ServiceConfig `yaml:",inline"`
 	// Process is what Afloat runs and keeps running for the service.
 	Process *supervise.Config `yaml:"process"`
+	// Scale is by what there are more or fewer replicas of the process. Default:
+	// as many as it says.
+	Scale *scale.Config `yaml:"scale"`
+	// Release is how a new version of the process takes the place of the old one.
+	// Default: replica by replica, without a way back.
+	Release *rollout.Config `yaml:"release"`
+}
+
+// SidecarConfig is how afloat sidecar treats the connections that its rules
+// redirect.
+type SidecarConfig struct {
+	// Outbound are the program's own calls.
+	Outbound gateway.TransparentConfig `yaml:"outbound"`
+	// Inbound are the calls to the program. Its field inbound need not be set.
+	Inbound gateway.TransparentConfig `yaml:"inbound"`
 }
 
 // Address is host:port or a port alone, which may be written as a number.
@@ -55,9 +99,15 @@ type AdminConfig struct {
 	// Address is host:port, a port on loopback, or "off". Default
 	// 127.0.0.1:9900.
 	Address Address `yaml:"address"`
-	// Token must be sent as "Authorization: Bearer TOKEN". Required where
-	// Address is not on loopback. Write ${NAME} to take it from the environment.
+	// Token lets those who send it, as "Authorization: Bearer TOKEN", look and
+	// act. Required where Address is not on loopback. Write ${NAME} to take it from the environment.
 	Token Secret `yaml:"token"`
+	// ReadToken lets those who send it look, and not act. Where it is set on
+	// loopback too, nobody gets in without a token.
+	ReadToken Secret `yaml:"readToken"`
+	// OIDC lets people log in by name at a provider of OpenID Connect. Default:
+	// nobody does.
+	OIDC *OIDCConfig `yaml:"oidc"`
 }
 
 // Off tells whether there is no admin listener.

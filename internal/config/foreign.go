@@ -1,6 +1,7 @@
 package config
 
 import (
+	"github.com/afloat-dev/afloat/internal/config/gatewayapi"
 	"github.com/afloat-dev/afloat/internal/config/istio"
 	"github.com/afloat-dev/afloat/internal/config/kube"
 )
@@ -10,8 +11,15 @@ type foreign struct {
 	virtualServices []virtualService
 	rules           []*rule
 	deployments     []deployment
+	autoscalers     []autoscaler
+	budgets         []budget
+	httpRoutes      []httpRoute
 	// behind is which destination a service serves.
 	behind map[string]istio.Destination
+	// narrowed are the destinations that are some of a service's endpoints.
+	narrowed map[string]bool
+	// ports is which port of a Service an HTTPRoute or GRPCRoute asks for.
+	ports map[string]int32
 }
 
 type virtualService struct {
@@ -25,22 +33,32 @@ type rule struct {
 	used bool
 }
 
+// httpRoute is an HTTPRoute, or a GRPCRoute in terms of HTTP.
+type httpRoute struct {
+	at   place
+	grpc bool
+	gatewayapi.HTTPRoute
+}
+
 type deployment struct {
 	at place
 	kube.Deployment
 }
 
-// addForeign adds what Deployments run, then where VirtualServices send
-// requests, then how DestinationRules protect it. Each looks at those before.
+// addForeign adds what Deployments run, then where VirtualServices, HTTPRoutes
+// and GRPCRoutes send requests, then how DestinationRules protect it. Each looks at those before.
 func (a *assembler) addForeign() {
 	for _, d := range a.foreign.deployments {
 		a.addDeployment(d)
 	}
-	a.foreign.behind = map[string]istio.Destination{}
-	destinations := map[string]string{}
+	a.addAutoscalers()
+	a.addBudgets()
+	a.foreign.behind, a.foreign.ports, a.foreign.narrowed = map[string]istio.Destination{}, map[string]int32{}, map[string]bool{}
+	destinations := map[string]target{}
 	for _, v := range a.foreign.virtualServices {
 		a.addDestinations(v, destinations)
 	}
 	a.addVirtualServices(destinations)
+	a.addHTTPRoutes()
 	a.applyRules()
 }

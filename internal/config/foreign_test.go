@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -49,14 +50,15 @@ func TestTheArticlesVirtualServiceRoutesWithTwoUpstreams(t *testing.T) {
 		To:      []gateway.DestinationConfig{{Service: "user-service/v1", Weight: 90}, {Service: "user-service/v2", Weight: 10}},
 		Timeout: 10 * time.Second, TryTimeout: 3 * time.Second,
 		Retry:   &policy.RetryConfig{Attempts: 3, Delay: 25 * time.Millisecond},
-		RetryOn: []gateway.RetryCondition{gateway.RetryConnectFailure, gateway.RetryUnavailable, gateway.RetryTimeout},
-		Fault:   &policy.FaultConfig{Delay: policy.FaultDelay{Share: 0.001, Duration: 5 * time.Second}},
+		RetryOn: []gateway.RetryCondition{gateway.RetryConnectFailure, gateway.RetryUnavailable, gateway.RetryTimeout}, RetryOnStatus: []int{},
+		RetryOnGRPC: []gateway.GRPCStatus{"CANCELLED"}, // is in Istio's default
+		Fault:       &gateway.FaultConfig{FaultConfig: policy.FaultConfig{Delay: policy.FaultDelay{Share: 0.001, Duration: 5 * time.Second}}},
 	}}
 	if diff := cmp.Diff(want, a.Gateway.Routes); diff != "" {
 		t.Error(diff)
 	}
 	endpoints := a.Gateway.Services["user-service/v1"].Endpoints
-	if diff := cmp.Diff([]string{"127.0.0.1:9001", "127.0.0.1:9011"}, endpoints); diff != "" {
+	if diff := cmp.Diff(gateway.Addresses("127.0.0.1:9001", "127.0.0.1:9011"), endpoints); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -85,7 +87,7 @@ func TestAnAfloatFileGivesEndpointsToDestinations(t *testing.T) {
 
 func TestTheArticlesDeploymentPassesButDoesNotRun(t *testing.T) {
 	a, problems := Assemble([]Source{source(t, articleDeployment)}, Options{})
-	if a == nil || len(problems) != 2 {
+	if a == nil || len(problems) != 1 {
 		t.Fatal(problems)
 	}
 	want := "nothing can run; kube/testdata/article.yaml:5: Deployment web-app: container web has image nginx:1.20 and no command. " +
@@ -115,7 +117,9 @@ func TestTheArticlesDeploymentRunsWithACommand(t *testing.T) {
 			InitialDelay: 10 * time.Second, Period: 5 * time.Second, Timeout: time.Second, SuccessThreshold: 1, FailureThreshold: 3},
 		Liveness: &supervise.ProbeConfig{HTTP: &supervise.HTTPProbe{Path: "/health", Port: 8080, Scheme: "http"},
 			InitialDelay: 30 * time.Second, Period: 10 * time.Second, Timeout: time.Second, SuccessThreshold: 1, FailureThreshold: 3},
-		Rolling: supervise.RollingConfig{MaxUnavailable: "1", MaxSurge: "1", ProgressDeadline: 10 * time.Minute},
+		Requests: supervise.ResourcesConfig{CPU: 0.1, Memory: 128 << 20},
+		Limits:   supervise.LimitsConfig{CPU: 0.5, Memory: 512 << 20},
+		Rolling:  supervise.RollingConfig{MaxUnavailable: "1", MaxSurge: "1", ProgressDeadline: 10 * time.Minute},
 	}}
 	if diff := cmp.Diff(want, a.Processes); diff != "" {
 		t.Error(diff)
@@ -133,7 +137,7 @@ spec:
   host: user-service
   trafficPolicy:
     loadBalancer: {simple: ROUND_ROBIN}
-    outlierDetection: {consecutive5xxErrors: 7, baseEjectionTime: 20s, maxEjectionPercent: 30}
+    outlierDetection: {consecutive5xxErrors: 7, baseEjectionTime: 20s, maxEjectionPercent: 30, minHealthPercent: 40}
   subsets:
   - {name: v1, labels: {app: web-app}}
   - {name: v2, labels: {version: v2}, trafficPolicy: {loadBalancer: {simple: LEAST_REQUEST}}}
@@ -148,8 +152,24 @@ spec:
 	if v1.Balance != gateway.BalanceRoundRobin || v2.Balance != gateway.BalanceLeastLoaded {
 		t.Errorf("balance %s and %s", v1.Balance, v2.Balance)
 	}
-	if b := v1.Breaker; b.ConsecutiveFailures != 7 || b.OpenDuration != 20*time.Second || v1.Outlier.EjectedMax != 0.3 {
-		t.Errorf("%+v %+v", b, v1.Outlier)
+	if b := v1.Breaker; b.ConsecutiveFailures != 7 || b.OpenDuration != 20*time.Second || v1.Outlier.EjectedMax != 0.3 || v1.PanicBelow != 0.4 {
+		t.Errorf("%+v %+v, panic below %v", b, v1.Outlier, v1.PanicBelow)
+	}
+}
+
+func TestEjectionThatBreakersDoNotKeepToIsWarnedOf(t *testing.T) {
+	for outlier, warned := range map[string]bool{
+		"maxEjectionPercent: 30":                          true,
+		"maxEjectionPercent: 100":                         false,
+		"consecutive5xxErrors: 5":                         false,
+		"consecutive5xxErrors: 0, maxEjectionPercent: 30": false, // breakers do not open
+	} {
+		rule := Source{"rule.yaml", []byte("apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: web}\nspec:\n  host: web\n" +
+			"  trafficPolicy: {outlierDetection: {" + outlier + "}}\n")}
+		_, problems := Assemble([]Source{virtual("web", "{route: [{destination: {host: web}}]}"), rule}, Options{Upstreams: []string{"web=127.0.0.1:9001"}})
+		if got := strings.Contains(fmt.Sprint(problems.Warnings()), "bounds ejection by comparison only"); got != warned {
+			t.Errorf("%s: warned %v: %v", outlier, got, problems)
+		}
 	}
 }
 
@@ -202,16 +222,18 @@ func TestIstioSemantics(t *testing.T) {
 		}
 	})
 	t.Run("retryOn is mapped, and what has no counterpart warned of", func(t *testing.T) {
-		s := virtual(`"*"`, `{retries: {attempts: 1, retryOn: "gateway-error,retriable-4xx,418"}, `+to+"}")
+		s := virtual(`"*"`, `{retries: {attempts: 1, retryOn: "gateway-error,retriable-4xx,418,cancelled,resource-exhausted,envoy-ratelimited"}, `+to+"}")
 		a, problems := Assemble([]Source{s}, Options{Upstreams: []string{"web=127.0.0.1:9001"}})
 		want := []gateway.RetryCondition{gateway.RetryConnectFailure, gateway.RetryReset, gateway.RetryTimeout, gateway.RetryUnavailable}
-		if diff := cmp.Diff(want, a.Gateway.Routes[0].RetryOn); diff != "" || len(problems.Warnings()) != 2 {
+		r := a.Gateway.Routes[0]
+		if diff := cmp.Diff(want, r.RetryOn) + cmp.Diff([]int{409, 418}, r.RetryOnStatus) +
+			cmp.Diff([]gateway.GRPCStatus{"CANCELLED", "RESOURCE_EXHAUSTED"}, r.RetryOnGRPC); diff != "" || len(problems.Warnings()) != 1 {
 			t.Errorf("%s\n%v", diff, problems)
 		}
 	})
-	t.Run("https never matches", func(t *testing.T) {
-		a, problems := Assemble([]Source{virtual(`"*"`, "{match: [{scheme: {exact: https}}], "+to+"}, {"+to+"}")}, Options{Upstreams: []string{"web=127.0.0.1:9001"}})
-		if len(a.Gateway.Routes) != 1 || !strings.Contains(problems.Error(), "never matches") {
+	t.Run("schemes are those that there are", func(t *testing.T) {
+		a, problems := Assemble([]Source{virtual(`"*"`, "{match: [{scheme: {exact: https}}], "+to+"}, {match: [{scheme: {regex: 'https?'}}], "+to+"}, {match: [{scheme: {exact: ftp}}], "+to+"}")}, Options{Upstreams: []string{"web=127.0.0.1:9001"}})
+		if r := a.Gateway.Routes; len(r) != 2 || r[0].Match[0].Scheme != "https" || r[1].Match != nil || !strings.Contains(problems.Error(), "never matches") {
 			t.Errorf("%v %+v", problems, a.Gateway.Routes)
 		}
 	})

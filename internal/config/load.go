@@ -35,6 +35,9 @@ type Options struct {
 	// Listen replaces the addresses of all listeners by one: host:port, or a
 	// port on loopback. Empty: the files decide.
 	Listen string
+	// Outbound and Inbound are addresses of listeners for the connections of a
+	// sidecar. They are there beside those of the files.
+	Outbound, Inbound []string
 	// Env finds environment variables; nil: os.LookupEnv.
 	Env func(name string) (value string, set bool)
 	// Resolve tells whether a host name has an address now. Load warns of

@@ -75,8 +75,7 @@ func TestLoadFindsCommandsThatAreNotThere(t *testing.T) {
 	_, problems := Load([]string{"a.yaml"}, Options{})
 	want := `a.yaml:1:1: routes: with more than one service, routes must say which requests go where; write routes: [{match: [{path: {prefix: /}}], to: [{service: NAME}]}]
 a.yaml:3:14: services.web.timeout: want a duration such as 500ms, got 5; write 5s
-a.yaml:4:37: services.web.process.preStop.command: is required: the program and its arguments, such as [./web, --port, $(PORT)]
-a.yaml:4:47: services.web.process.preStop.exec: unknown field; known here: command
+a.yaml:4:47: services.web.process.preStop.exec: unknown field; known here: command, http, sleep
 a.yaml:6:25: services.api.process.command[0]: command not found: no-such-program-anywhere (looked in PATH)
 a.yaml:8:43: services.far.process.dir: directory does not exist: nowhere`
 	if diff := cmp.Diff(want, problems.Error()); diff != "" {
@@ -97,6 +96,24 @@ func deploymentText(t *testing.T) []byte {
 	return data
 }
 
+func TestLoadFindsCertificatesThatCannotBeUsed(t *testing.T) {
+	folder(t, map[string]string{
+		"a.yaml": "listen: 127.0.0.1:8443\ntls:\n  cert: missing.pem\n  key: junk.pem\nservices:\n  web:\n    endpoints: [127.0.0.1:9001]\n    tls: {ca: junk.pem, insecureSkipVerify: true}\n",
+		"b.yaml": web + "tls: {cert: missing.pem}\n", "junk.pem": "no PEM",
+	})
+	_, problems := Load([]string{"a.yaml"}, Options{})
+	want := `a.yaml:3:9: tls.cert: missing.pem cannot be read: no such file or directory
+a.yaml:8:15: services.web.tls.ca: says nothing with insecureSkipVerify, which takes any certificate: remove one of them
+a.yaml:8:45: warning: services.web.tls.insecureSkipVerify: anyone between Afloat and the endpoints can read and change everything; name the file of their CA under ca`
+	if diff := cmp.Diff(want, problems.Error()); diff != "" {
+		t.Error(diff)
+	}
+	_, problems = Load([]string{"b.yaml"}, Options{})
+	if got, want := problems.Error(), "b.yaml:2:6: tls: belongs to the address under listen, and there is none; write listen: HOST:PORT, or put it below one of listeners"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 // packageFolder is where tests begin.
 var packageFolder, _ = os.Getwd()
 
@@ -115,6 +132,35 @@ a.yaml:1:43: warning: services.web.endpoints[1]: the host nowhere.invalid has no
 a.yaml:1:72: warning: services.web.endpoints[3]: the host nowhere.invalid has no address now: no such host; check its spelling`
 	if diff := cmp.Diff(want, problems.Error()); diff != "" || a == nil || asked != 3 {
 		t.Errorf("asked %d times\n%s", asked, diff)
+	}
+}
+
+func TestSidecarHasNoRouteThatTakesAll(t *testing.T) {
+	o := Options{Outbound: []string{"127.0.0.1:15001"}}
+	if a := assembled(t, o, Source{"a.yaml", []byte(web)}); len(a.Gateway.Routes) != 0 || len(a.Gateway.Listeners) != 1 || a.Gateway.Listeners[0].Transparent == nil {
+		t.Errorf("%+v", a.Gateway)
+	}
+	if a := assembled(t, Options{Inbound: []string{"0.0.0.0:15006"}}, Source{"a.yaml", []byte(web)}); !a.Gateway.Listeners[0].Transparent.Inbound {
+		t.Errorf("%+v", a.Gateway.Listeners)
+	}
+	const two = "services: {a: {endpoints: [192.0.2.1:80]}, b: {endpoints: [192.0.2.2:80]}}\n"
+	assembled(t, o, Source{"a.yaml", []byte(two)})
+	assembled(t, Options{}, Source{"a.yaml", []byte(two + "sidecar: {outbound: {unrouted: refuse}}\n")})
+	if _, problems := Assemble([]Source{{"a.yaml", []byte(two)}}, Options{}); problems.Err() == nil {
+		t.Error("two services without a sidecar need no routes")
+	}
+	for _, o := range []Options{{}, o} {
+		_, problems := Assemble([]Source{{"a.yaml", []byte(two + "sidecar:\n  outbound: {unrouted: maybe}\n")}}, o)
+		if got := problems.Error(); !strings.Contains(got, "a.yaml:3:24:") || !strings.Contains(got, "maybe") {
+			t.Errorf("got %s", got)
+		}
+	}
+}
+
+func TestUpstreamOfFilesWithoutServicesIsTold(t *testing.T) {
+	_, problems := Assemble([]Source{{"a.yaml", []byte("listen: 127.0.0.1:8081\n")}}, Options{Upstreams: []string{"web=127.0.0.1:9001"}})
+	if got, want := problems.Error(), "unknown service web; the files name no service: name one in them, or leave the files out"; !strings.Contains(got, want) {
+		t.Errorf("got %s", got)
 	}
 }
 

@@ -6,7 +6,9 @@ import (
 	"net"
 	"slices"
 
+	"github.com/afloat-dev/afloat/internal/authority"
 	"github.com/afloat-dev/afloat/internal/config/yamltree"
+	"github.com/afloat-dev/afloat/internal/gateway"
 )
 
 // checkMachine looks at what is on this machine now.
@@ -15,8 +17,18 @@ func (a *assembler) checkMachine(resolve func(string) error) {
 	for _, p := range a.out.Processes {
 		if p.Validate() == nil { // a wrong command is not worth looking for
 			a.fieldErrors(p.Name, p.Check())
+			a.checkLimits(p)
 		}
 	}
+	for _, err := range flatten(a.out.Gateway.CheckFiles()) {
+		a.gatewayProblem(err)
+	}
+	for _, r := range a.out.Gateway.Renewals() {
+		if _, err := authority.Open(r.From); err != nil {
+			a.gatewayProblem(&gateway.ConfigError{Path: r.Path, Problem: err.Error()})
+		}
+	}
+	a.readAlertFiles()
 	a.dropRepeats(checked)
 	if resolve != nil {
 		a.checkHosts(resolve)
@@ -29,7 +41,7 @@ func (a *assembler) checkHosts(resolve func(string) error) {
 	looked := map[string]error{}
 	for _, name := range slices.Sorted(maps.Keys(a.out.Gateway.Services)) {
 		for i, endpoint := range a.out.Gateway.Services[name].Endpoints {
-			host, _, err := net.SplitHostPort(endpoint)
+			host, _, err := net.SplitHostPort(endpoint.Address)
 			if err != nil || net.ParseIP(host) != nil {
 				continue
 			}
@@ -43,7 +55,7 @@ func (a *assembler) checkHosts(resolve func(string) error) {
 			at, ok := a.places.find([]string{"services", name, "endpoints", fmt.Sprint(i)})
 			switch {
 			case a.upstream[name]:
-				p := argumentProblem("--upstream", name+"="+endpoint, message, fix)
+				p := argumentProblem("--upstream", name+"="+endpoint.Address, message, fix)
 				p.Severity = yamltree.Warning
 				a.report(p)
 			case ok:

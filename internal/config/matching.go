@@ -15,11 +15,20 @@ func (a *assembler) matches(at place, rule istio.HTTPRoute) (out []gateway.Match
 		return []gateway.MatchConfig{{}}, []int{-1}
 	}
 	for j, m := range rule.Match {
-		if m.Scheme != nil && !matchesText(*m.Scheme, "http") {
-			a.report(at.at("match", j, "scheme").warning("never matches: requests come over http", "remove it"))
-			continue
+		one := match(m)
+		if m.Scheme != nil {
+			plain, secure := matchesText(*m.Scheme, "http"), matchesText(*m.Scheme, "https")
+			switch {
+			case plain && !secure:
+				one.Scheme = "http"
+			case secure && !plain:
+				one.Scheme = "https"
+			case !plain:
+				a.report(at.at("match", j, "scheme").warning("never matches: requests come over http or https", "remove it"))
+				continue
+			}
 		}
-		out, from = append(out, match(m)), append(from, j)
+		out, from = append(out, one), append(from, j)
 	}
 	return out, from
 }

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"reflect"
 	"slices"
+	"time"
 
 	"github.com/afloat-dev/afloat/internal/config/yamltree"
 	"github.com/afloat-dev/afloat/internal/gateway"
+	"github.com/afloat-dev/afloat/internal/supervise"
 )
 
 // merge adds an afloat.yaml to those before it: listeners, services and routes
@@ -16,8 +19,17 @@ import (
 func (a *assembler) merge(n native) {
 	at := place{doc: n.doc}
 	if n.file.Listen != "" {
-		a.addListener(gateway.ListenerConfig{Address: string(n.file.Listen)}, at.at("listen"))
-		a.places.set(at.at("listen"), "listeners", len(a.out.Gateway.Listeners)-1, "address")
+		a.addListener(gateway.ListenerConfig{Address: string(n.file.Listen), TLS: n.file.TLS, HTTP3: n.file.HTTP3}, at.at("listen"))
+		last := len(a.out.Gateway.Listeners) - 1
+		a.places.set(at.at("listen"), "listeners", last, "address")
+		a.places.set(at.at("tls"), "listeners", last, "tls")
+		a.places.set(at.at("http3"), "listeners", last, "http3")
+	} else {
+		for field, said := range map[string]bool{"tls": n.file.TLS != nil, "http3": n.file.HTTP3 != nil} {
+			if said {
+				a.report(at.at(field).problem("belongs to the address under listen, and there is none", "write listen: HOST:PORT, or put it below one of listeners"))
+			}
+		}
 	}
 	for i, l := range n.file.Listeners {
 		a.addListener(l, at.at("listeners", i))
@@ -28,8 +40,16 @@ func (a *assembler) merge(n native) {
 	for i, r := range n.file.Routes {
 		a.addRoute(r, at.at("routes", i))
 	}
+	a.mergeAlerts(n)
 	a.once(at.at("admin"), n.file.Admin != AdminConfig{}, func() { a.out.Admin = n.file.Admin })
+	a.once(at.at("zone"), n.file.Zone != "", func() { a.out.Gateway.Zone = n.file.Zone })
+	a.once(at.at("data"), n.file.Data != "", func() { a.out.Data = n.file.Data })
+	a.mergeMetrics(n, at)
+	a.once(at.at("memory"), n.file.Memory != gateway.MemoryConfig{}, func() { a.out.Gateway.Memory = n.file.Memory })
+	a.once(at.at("sidecar"), !reflect.DeepEqual(n.file.Sidecar, SidecarConfig{}), func() { a.out.Sidecar = n.file.Sidecar })
+	a.once(at.at("supervisor"), n.file.Supervisor != SupervisorConfig{}, func() { a.out.Supervisor = n.file.Supervisor })
 	a.once(at.at("accessLog"), n.file.AccessLog != AccessLogConfig{}, func() { a.out.AccessLog = n.file.AccessLog })
+	a.once(at.at("tracing"), n.file.Tracing != nil, func() { a.out.Tracing = n.file.Tracing })
 	a.once(at.at("log"), n.file.Log != LogConfig{}, func() { a.out.Log = n.file.Log })
 }
 
@@ -64,6 +84,8 @@ func (a *assembler) addService(name string, s Service, at place) {
 	}
 	a.places.set(at, "services", name)
 	a.out.Gateway.Services[name] = s.ServiceConfig
+	defer a.addScaling(name, s.Scale, at.at("scale"))
+	a.addRelease(name, s.Release, at.at("release"))
 	if s.Process == nil {
 		return
 	}
@@ -71,9 +93,16 @@ func (a *assembler) addService(name string, s Service, at place) {
 	process.Name = name
 	process.Serves = true
 	a.places.set(at.at("process"), "processes", name)
+	if process.Budget != (supervise.BudgetConfig{}) {
+		a.places.set(at.at("process", "budget"), "processes", name, "budget")
+	}
 	a.places.set(at, "processes", name, "name")
 	a.out.Processes = append(a.out.Processes, process)
 }
+
+// holdDefault is how long requests wait for a replica where there is none: some
+// times as long as most take to start again.
+const holdDefault = 2 * time.Second
 
 // fillIn gives the assembly what is left open.
 func (a *assembler) fillIn() {
@@ -85,15 +114,23 @@ func (a *assembler) fillIn() {
 		}
 		out.Gateway.Listeners[0].Address = a.options.Listen
 	}
+	a.addPreviews()
+	out.Gateway.Listeners = append(out.Gateway.Listeners, a.sidecarListeners(a.options.Outbound, a.options.Inbound)...)
 	if len(out.Gateway.Listeners) == 0 {
 		out.Gateway.Listeners = []gateway.ListenerConfig{{Address: "127.0.0.1:8080"}}
 	}
-	if len(out.Gateway.Routes) == 0 && len(out.Gateway.Services) == 1 {
+	if len(out.Gateway.Routes) == 0 && len(out.Gateway.Services) == 1 && takesRequests(&out.Gateway) && !takesCalls(&out.Gateway) {
 		for name := range out.Gateway.Services {
 			out.Gateway.Routes = []gateway.RouteConfig{{Name: name, To: []gateway.DestinationConfig{{Service: name}}}}
 			if at, ok := a.places.find([]string{"services", name}); ok {
 				a.places.set(at, "routes", 0)
 			}
+		}
+	}
+	for _, p := range out.Processes {
+		if s, ok := out.Gateway.Services[p.Name]; ok && s.Hold == 0 {
+			s.Hold = holdDefault
+			out.Gateway.Services[p.Name] = s
 		}
 	}
 	out.Admin.Address = cmp.Or(out.Admin.Address, "127.0.0.1:9900")

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 
@@ -18,22 +19,35 @@ var retryConditions = map[string][]gateway.RetryCondition{
 	"reset":                  {gateway.RetryConnectFailure, gateway.RetryReset, gateway.RetryTimeout},
 	"reset-before-request":   {gateway.RetryConnectFailure},
 	"connect-failure":        {gateway.RetryConnectFailure},
-	"refused-stream":         {}, // cannot happen: endpoints speak HTTP/1.1
+	"refused-stream":         {gateway.RetryConnectFailure}, // which a request that no endpoint took counts as
 	"unavailable":            {gateway.RetryUnavailable},
 	"retriable-status-codes": {gateway.RetryUnavailable}, // Istio lists 503 alone
-	"502":                    {gateway.RetryUnavailable},
-	"503":                    {gateway.RetryUnavailable},
-	"504":                    {gateway.RetryUnavailable},
+}
+
+// grpcConditions are Envoy's words for statuses of gRPC; unavailable is above.
+var grpcConditions = map[string]gateway.GRPCStatus{
+	"cancelled":          "CANCELLED",
+	"deadline-exceeded":  "DEADLINE_EXCEEDED",
+	"internal":           "INTERNAL",
+	"resource-exhausted": "RESOURCE_EXHAUSTED",
 }
 
 // retryOn are the conditions of a rule. One that says how long a try may take
 // but not what is repeated gets repeats of tries that took longer, too.
-func (a *assembler) retryOn(rule istio.HTTPRoute, at place) []gateway.RetryCondition {
+func (a *assembler) retryOn(rule istio.HTTPRoute, at place) (out []gateway.RetryCondition, statuses []int, grpc []gateway.GRPCStatus) {
 	tries := rule.Tries()
 	said := rule.Retries != nil && rule.Retries.RetryOn != ""
-	out := []gateway.RetryCondition{}
+	out, statuses, grpc = []gateway.RetryCondition{}, []int{}, []gateway.GRPCStatus{}
 	for _, word := range tries.Conditions() {
 		conditions, known := retryConditions[word]
+		if status := retryStatus(word); status >= 400 && status <= 599 {
+			statuses = append(statuses, status)
+			continue
+		}
+		if status := grpcConditions[word]; status != "" {
+			grpc = append(grpc, status)
+			continue
+		}
 		if !known && said {
 			a.report(at.warning(unmatched(word), "remove it, or write 5xx or gateway-error"))
 		}
@@ -46,12 +60,21 @@ func (a *assembler) retryOn(rule istio.HTTPRoute, at place) []gateway.RetryCondi
 	if !said && tries.PerTryTimeout > 0 {
 		out = append(out, gateway.RetryTimeout)
 	}
-	return out
+	return out, statuses, grpc
+}
+
+// retryStatus is the status that a word of retryOn stands for; 0 for none.
+func retryStatus(word string) int {
+	if word == "retriable-4xx" {
+		return http.StatusConflict // as Envoy has it
+	}
+	n, _ := strconv.Atoi(word)
+	return n
 }
 
 func unmatched(word string) string {
 	if _, err := strconv.Atoi(word); err == nil {
-		return fmt.Sprintf("status %s alone is not repeated here: only 502, 503 and 504, or every 5xx", word)
+		return fmt.Sprintf("status %s is no failure, so nothing is repeated for it", word)
 	}
 	return fmt.Sprintf("%s has no counterpart here, so nothing is repeated for it", word)
 }

@@ -25,7 +25,7 @@ type hostRoute struct {
 // addVirtualServices adds the rules of all VirtualServices as routes. As in
 // Istio, rules for a host go before those for "*.name" and "*", whatever the
 // order of the documents; among equals the order of the documents stays.
-func (a *assembler) addVirtualServices(destinations map[string]string) {
+func (a *assembler) addVirtualServices(destinations map[string]target) {
 	var routes []hostRoute
 	for _, v := range a.foreign.virtualServices {
 		a.noteVirtualService(v)
@@ -99,7 +99,7 @@ func freeName(name string, taken map[string]int) string {
 
 // virtualRoute makes a route of a rule for some of its hosts; it returns false
 // for a rule that no request can match.
-func (a *assembler) virtualRoute(v virtualService, i int, hosts []string, destinations map[string]string) (hostRoute, bool) {
+func (a *assembler) virtualRoute(v virtualService, i int, hosts []string, destinations map[string]target) (hostRoute, bool) {
 	rule, at := v.HTTP[i], v.at.at("spec", "http", i)
 	if len(rule.Match)*len(hosts) > matchesMax {
 		a.report(at.at("match").problem(fmt.Sprintf("want at most %d hosts times matches, got %d", matchesMax, len(rule.Match)*len(hosts)), ""))
@@ -125,26 +125,31 @@ func (a *assembler) virtualRoute(v virtualService, i int, hosts []string, destin
 		r.Match = nil
 	}
 	for _, d := range rule.Route {
-		to := gateway.DestinationConfig{Service: destinations[destinationName(d.Destination)], Weight: int(d.Weight)}
+		behind := destinations[destinationName(d.Destination)]
+		to := gateway.DestinationConfig{Service: behind.service, Labels: behind.labels, Weight: int(d.Weight)}
+		to.RequestHeaders, to.ResponseHeaders = fieldEdits(d.Headers)
 		if len(rule.Route) == 1 {
 			to.Weight = 0
 		}
 		r.To = append(r.To, to)
 	}
-	a.retry(&r, rule, at)
-	r.Fault = fault(rule.Fault)
+	a.answer(&r, rule, at, destinations)
+	if len(r.To) > 0 {
+		a.retry(&r, rule, at)
+	}
+	r.CORS, r.Fault = corsOfIstio(rule.CORS), fault(rule.Fault)
 	return hostRoute{route: r, places: func(index int) { a.placeRoute(index, at, len(hosts), from) }}, true
 }
 
 func isEmpty(m gateway.MatchConfig) bool {
-	return m.Host == "" && m.Path == nil && m.Method == nil && len(m.Headers)+len(m.WithoutHeaders)+len(m.Query) == 0
+	return m.Host == "" && m.Scheme == "" && m.Path == nil && m.Method == nil && len(m.Headers)+len(m.WithoutHeaders)+len(m.Query)+len(m.Cookies)+len(m.Clients) == 0 && m.Identity == nil
 }
 
-func fault(f *istio.HTTPFault) *policy.FaultConfig {
+func fault(f *istio.HTTPFault) *gateway.FaultConfig {
 	if f == nil {
 		return nil
 	}
-	var out policy.FaultConfig
+	var out gateway.FaultConfig
 	if f.Delay != nil {
 		out.Delay = policy.FaultDelay{Share: policy.Ratio(f.Delay.Share()), Duration: f.Delay.FixedDelay}
 	}
@@ -167,7 +172,7 @@ func (a *assembler) retry(r *gateway.RouteConfig, rule istio.HTTPRoute, at place
 	if rule.Timeout == 0 || tries.PerTryTimeout < rule.Timeout {
 		r.TryTimeout = tries.PerTryTimeout
 	}
-	r.RetryOn = a.retryOn(rule, at.at("retries", "retryOn"))
+	r.RetryOn, r.RetryOnStatus, r.RetryOnGRPC = a.retryOn(rule, at.at("retries", "retryOn"))
 }
 
 // placeRoute notes where the fields of a route stood.
@@ -175,6 +180,11 @@ func (a *assembler) placeRoute(index int, at place, hosts int, from []int) {
 	set := func(at place, steps ...any) { a.places.set(at, append([]any{"routes", index}, steps...)...) }
 	set(at)
 	set(at.at("route"), "to")
+	for ours, theirs := range map[string]string{"redirect": "redirect", "respond": "directResponse", "rewrite": "rewrite", "requestHeaders": "headers", "responseHeaders": "headers", "mirror": "mirror"} {
+		set(at.at(theirs), ours)
+	}
+	set(at.at("corsPolicy"), "cors")
+	set(at.at("corsPolicy", "allowOrigins"), "cors", "origins")
 	set(at.at("retries"), "retry")
 	set(at.at("retries", "backoff"), "retry", "delay")
 	set(at.at("retries", "perTryTimeout"), "tryTimeout")

@@ -51,31 +51,22 @@ func (a *assembler) applyRule(name string, r *rule, subset string) {
 			return
 		}
 		s := a.out.Gateway.Services[name]
-		a.applyBalance(name, &s, p.LoadBalancer, at.at("loadBalancer", "simple"))
+		a.applyBalance(name, &s, p.LoadBalancer, at.at("loadBalancer"))
 		a.applyPool(name, &s, p.ConnectionPool, at.at("connectionPool"))
 		a.applyOutlier(name, &s, p.OutlierDetection, at.at("outlierDetection"))
+		a.applyTLS(name, &s, p.TLS, at.at("tls"))
 		a.out.Gateway.Services[name] = s
 	}
 	for i, sub := range r.Subsets {
-		if sub.Name == subset && subset != "" {
-			apply(sub.TrafficPolicy, r.at.at("spec", "subsets", i, "trafficPolicy"))
+		at := r.at.at("spec", "subsets", i, "trafficPolicy")
+		switch {
+		case subset != "" && sub.Name == subset:
+			apply(sub.TrafficPolicy, at)
+		case subset == "" && sub.TrafficPolicy != nil && a.foreign.narrowed[name+"/"+sub.Name]:
+			a.report(at.warning("ignored: the subset is some endpoints of "+name+", and a service has one policy", "give the subset a service of its own, "+name+"/"+sub.Name))
 		}
 	}
 	apply(r.TrafficPolicy, r.at.at("spec", "trafficPolicy"))
-}
-
-func (a *assembler) applyBalance(name string, s *gateway.ServiceConfig, lb *istio.LoadBalancer, at place) {
-	if lb == nil || s.Balance != "" {
-		return
-	}
-	s.Balance = gateway.BalanceLeastLoaded
-	switch lb.Simple {
-	case istio.LBRoundRobin:
-		s.Balance = gateway.BalanceRoundRobin
-	case istio.LBRandom:
-		a.report(at.warning("RANDOM is not built: the less loaded of two random endpoints is taken", "write LEAST_REQUEST"))
-	}
-	a.places.set(at, "services", name, "balance")
 }
 
 func (a *assembler) applyPool(name string, s *gateway.ServiceConfig, pool *istio.ConnectionPool, at place) {
@@ -96,6 +87,10 @@ func (a *assembler) applyPool(name string, s *gateway.ServiceConfig, pool *istio
 	http := pool.HTTP
 	if http == nil {
 		return
+	}
+	if http.H2UpgradePolicy == "UPGRADE" && s.Protocol == "" {
+		s.Protocol = gateway.ProtocolHTTP2
+		a.places.set(at.at("http", "h2UpgradePolicy"), "services", name, "protocol")
 	}
 	if http.MaxRetries > 0 {
 		a.report(at.at("http", "maxRetries").warning("ignored: retries are bounded by a budget, as a share of the requests", "write retry: {budget: ...} for the service in an afloat.yaml"))
@@ -137,11 +132,16 @@ func (a *assembler) applyOutlier(name string, s *gateway.ServiceConfig, o *istio
 			s.Outlier.EjectedMax = policy.Ratio(o.MaxEjectionPercent) / 100
 		}
 	}
+	if percent := o.MaxEjectionPercent; percent > 0 && percent < 100 && s.Breaker.ConsecutiveFailures >= 0 {
+		a.report(at.at("maxEjectionPercent").warning("bounds ejection by comparison only: the breaker of every endpoint that fails so often in a row opens",
+			"write panicBelow for the service in an afloat.yaml, or minHealthPercent here, to use all endpoints when few are left"))
+	}
 	if o.Interval > 0 {
 		a.report(at.at("interval").warning("ignored: endpoints are judged by each result, and readmitted when their time is over", ""))
 	}
-	if o.MinHealthPercent > 0 {
-		a.report(at.at("minHealthPercent").warning("ignored: maxEjectionPercent bounds ejection", ""))
+	if o.MinHealthPercent > 0 && s.PanicBelow == 0 {
+		s.PanicBelow = policy.Ratio(o.MinHealthPercent) / 100
+		a.places.set(at.at("minHealthPercent"), "services", name, "panicBelow")
 	}
 }
 

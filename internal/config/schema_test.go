@@ -19,7 +19,17 @@ var update = flag.Bool("update", false, "write the generated files and goldens a
 
 func comments(t *testing.T) map[string]string {
 	t.Helper()
-	out, err := yamltree.Comments(".", "../gateway", "../supervise", "../../policy")
+	out, err := yamltree.Comments(".",
+		"../alert",
+		"../control/judge",
+		"../control/rollout",
+		"../control/scale",
+		"../gateway",
+		"../signal/trace",
+		"../signal/tsdb",
+		"../supervise",
+		"../../policy",
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

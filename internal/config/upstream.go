@@ -22,7 +22,11 @@ func (a *assembler) addUpstreams(alone bool) {
 		case !known && !alone:
 			names := slices.Sorted(maps.Keys(a.out.Gateway.Services))
 			fix := unknownName(name, names)
-			if fix == "" {
+			switch {
+			case fix != "":
+			case len(names) == 0:
+				fix = "the files name no service: name one in them, or leave the files out"
+			default:
 				fix = "the services are " + strings.Join(names, ", ")
 			}
 			a.report(argumentProblem("--upstream", text, "unknown service "+name, fix))
@@ -36,14 +40,14 @@ func (a *assembler) addUpstreams(alone bool) {
 }
 
 // parseUpstream reads NAME=HOST:PORT,HOST:PORT.
-func parseUpstream(text string) (name string, endpoints []string, problem string) {
+func parseUpstream(text string) (name string, endpoints []gateway.EndpointConfig, problem string) {
 	name, list, ok := strings.Cut(text, "=")
 	name = strings.TrimSpace(name)
 	if !ok || name == "" {
 		return "", nil, "want a name and endpoints, got " + text
 	}
 	for endpoint := range strings.SplitSeq(list, ",") {
-		endpoints = append(endpoints, strings.TrimSpace(endpoint))
+		endpoints = append(endpoints, gateway.EndpointConfig{Address: strings.TrimSpace(endpoint)})
 	}
 	probe := gateway.Config{Services: map[string]gateway.ServiceConfig{"x": {Endpoints: endpoints}}}
 	for _, err := range flatten(probe.Validate()) {

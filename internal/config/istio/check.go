@@ -60,7 +60,9 @@ func (c *checker) route(at yamltree.Path, r HTTPRoute) {
 		c.match(at.At("match", i), match)
 	}
 	c.destinations(at.At("route"), r.Route)
+	c.answer(at, r)
 	c.retries(at, r)
+	c.cors(at.At("corsPolicy"), r.CORS)
 	c.fault(at.At("fault"), r.Fault)
 }
 

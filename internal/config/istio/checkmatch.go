@@ -113,8 +113,26 @@ func (c *checker) trafficPolicy(at yamltree.Path, p *TrafficPolicy) {
 	if lb := p.LoadBalancer; lb != nil && lb.Simple == LBPassthrough {
 		c.Fail(at.At("loadBalancer", "simple"), "PASSTHROUGH is not supported: requests go to known endpoints only", "write LEAST_REQUEST")
 	}
-	if tls := p.TLS; tls != nil && tls.Mode != "" && tls.Mode != "DISABLE" {
-		c.Fail(at.At("tls", "mode"), "not supported yet: connections to endpoints are not encrypted", "write DISABLE")
+	c.tls(at.At("tls"), p.TLS)
+	if lb := p.LoadBalancer; lb != nil && lb.ConsistentHash != nil {
+		c.hash(at.At("loadBalancer"), lb)
+	}
+}
+
+func (c *checker) hash(at yamltree.Path, lb *LoadBalancer) {
+	h, keys := lb.ConsistentHash, 0
+	for _, set := range []bool{h.HTTPHeaderName != "", h.HTTPCookie != nil, h.UseSourceIP, h.HTTPQueryParameterName != ""} {
+		if set {
+			keys++
+		}
+	}
+	switch {
+	case lb.Simple != "":
+		c.Fail(at, "want one of simple and consistentHash", "keep one of them")
+	case keys != 1 && c.Clean(at):
+		c.Fail(at.At("consistentHash"), "want one of httpHeaderName, httpCookie, useSourceIp and httpQueryParameterName", "")
+	case h.RingHash != nil && h.Maglev != nil:
+		c.Fail(at.At("consistentHash"), "want one of ringHash and maglev", "keep one of them")
 	}
 }
 

@@ -57,6 +57,44 @@ type TrafficPolicy struct {
 // LoadBalancer picks an endpoint.
 type LoadBalancer struct {
 	Simple SimpleLB `yaml:"simple"`
+	// ConsistentHash keeps requests with the same key at one endpoint; nil: none.
+	ConsistentHash *ConsistentHash `yaml:"consistentHash"`
+	Locality       *LocalityLB     `yaml:"localityLbSetting"`
+	// WarmupDuration is the older form of Warmup.
+	WarmupDuration time.Duration `yaml:"warmupDurationSecs" min:"1s"`
+	Warmup         *Warmup       `yaml:"warmup"`
+}
+
+// ConsistentHash says what the key is, and how it is looked up. One key is set.
+type ConsistentHash struct {
+	HTTPHeaderName         string      `yaml:"httpHeaderName"`
+	HTTPCookie             *HTTPCookie `yaml:"httpCookie"`
+	UseSourceIP            bool        `yaml:"useSourceIp"`
+	HTTPQueryParameterName string      `yaml:"httpQueryParameterName"`
+	RingHash               *RingHash   `yaml:"ringHash"`
+	Maglev                 *Maglev     `yaml:"maglev"`
+}
+
+// RingHash looks keys up on a ring. It is what there is without Maglev.
+type RingHash struct{}
+
+// Maglev looks keys up in a table.
+type Maglev struct{}
+
+// HTTPCookie is the name of a cookie.
+type HTTPCookie struct {
+	Name string        `yaml:"name" required:"true"`
+	TTL  time.Duration `yaml:"ttl" min:"0s"`
+}
+
+// LocalityLB is whether requests stay in the zone that they came to.
+type LocalityLB struct {
+	Enabled *bool `yaml:"enabled"`
+}
+
+// Warmup is how long an endpoint that is new gets less than its share.
+type Warmup struct {
+	Duration time.Duration `yaml:"duration" required:"true" min:"1s"`
 }
 
 // SimpleLB is a way to pick without regard to the request. Empty and UNSPECIFIED
@@ -98,7 +136,15 @@ type HTTPSettings struct {
 	HTTP2MaxRequests int32 `yaml:"http2MaxRequests" min:"0"`
 	// MaxRetries bounds the retries under way to all endpoints together.
 	MaxRetries int32 `yaml:"maxRetries" min:"0"`
+	// H2UpgradePolicy is whether endpoints are spoken to in HTTP/2.
+	H2UpgradePolicy H2UpgradePolicy `yaml:"h2UpgradePolicy"`
 }
+
+// H2UpgradePolicy is Istio's word for it; empty means DEFAULT.
+type H2UpgradePolicy string
+
+// Enum lists Istio's words.
+func (H2UpgradePolicy) Enum() []string { return []string{"DEFAULT", "DO_NOT_UPGRADE", "UPGRADE"} }
 
 // OutlierDetection ejects endpoints that fail.
 type OutlierDetection struct {
@@ -116,14 +162,20 @@ type OutlierDetection struct {
 	MinHealthPercent int32 `yaml:"minHealthPercent" min:"0" max:"100"`
 }
 
-// ClientTLS is how connections to the endpoints are encrypted. Only DISABLE is
-// supported.
+// ClientTLS is how connections to the endpoints are encrypted.
 type ClientTLS struct {
 	Mode TLSMode `yaml:"mode"`
+	// The files hold PEM.
+	ClientCertificate  string   `yaml:"clientCertificate"`
+	PrivateKey         string   `yaml:"privateKey"`
+	CACertificates     string   `yaml:"caCertificates"`
+	SubjectAltNames    []string `yaml:"subjectAltNames"`
+	SNI                string   `yaml:"sni"`
+	InsecureSkipVerify bool     `yaml:"insecureSkipVerify"`
 }
 
 // TLSMode is Istio's word for it; empty means DISABLE.
 type TLSMode string
 
-// Enum lists Istio's words; the checks refuse all but DISABLE with the reason.
+// Enum lists Istio's words; the checks refuse ISTIO_MUTUAL with the reason.
 func (TLSMode) Enum() []string { return []string{"DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL"} }

@@ -13,25 +13,22 @@ func (virtualServiceSpec) YAMLNotes() map[string]yamltree.Note {
 	return map[string]yamltree.Note{
 		"gateways": meta.Ignored("Afloat is the one gateway"),
 		"exportTo": meta.Ignored("there are no other namespaces to hide from"),
-		"tls":      meta.Refused("TLS is not routed by its server name"),
-		"tcp":      meta.Refused("only HTTP is routed"),
+		"tls":      {Severity: yamltree.Error, Word: "not supported yet: TLS is routed by an afloat.yaml", Fix: "write listeners: [{tcp: {serverNames: {NAME: SERVICE}}}] there"},
+		"tcp":      {Severity: yamltree.Error, Word: "not supported yet: TCP is routed by an afloat.yaml", Fix: "write listeners: [{tcp: {service: NAME}}] there"},
 	}
 }
 
 func (HTTPRoute) YAMLNotes() map[string]yamltree.Note {
 	return map[string]yamltree.Note{
-		"redirect":         meta.Refused("requests are not redirected"),
-		"directResponse":   meta.Refused("routes give no answer of their own"),
 		"delegate":         meta.Refused("routes are not taken from another VirtualService"),
-		"rewrite":          meta.Refused("paths and hosts are not rewritten"),
-		"mirror":           meta.Refused("requests are not mirrored"),
-		"mirrors":          meta.Refused("requests are not mirrored"),
-		"mirrorPercent":    meta.Refused("requests are not mirrored"),
-		"mirrorPercentage": meta.Refused("requests are not mirrored"),
-		"corsPolicy":       meta.Refused("CORS is left to the service"),
-		"headers":          meta.Refused("headers are not changed"),
 		"websocketUpgrade": {Severity: yamltree.Error, Word: "Istio has dropped this field: upgrades need no permission", Fix: "remove it"},
 		"appendHeaders":    {Severity: yamltree.Error, Word: "Istio has dropped this field", Fix: "remove it"},
+	}
+}
+
+func (HTTPBody) YAMLNotes() map[string]yamltree.Note {
+	return map[string]yamltree.Note{
+		"bytes": {Severity: yamltree.Error, Word: "not supported yet: answers are text", Fix: "write string"},
 	}
 }
 
@@ -43,10 +40,6 @@ func (HTTPMatch) YAMLNotes() map[string]yamltree.Note {
 		"sourceLabels":    meta.Refused("clients have no labels here, so the match would be wider"),
 		"sourceNamespace": meta.Refused("clients have no namespace here, so the match would be wider"),
 	}
-}
-
-func (RouteDestination) YAMLNotes() map[string]yamltree.Note {
-	return map[string]yamltree.Note{"headers": meta.Refused("headers are not changed")}
 }
 
 func (PortSelector) YAMLNotes() map[string]yamltree.Note {
@@ -93,12 +86,37 @@ func (TrafficPolicy) YAMLNotes() map[string]yamltree.Note {
 }
 
 func (LoadBalancer) YAMLNotes() map[string]yamltree.Note {
+	return map[string]yamltree.Note{"zoneAwareLbSetting": meta.Ignored("requests stay in Afloat's zone while enough of its endpoints are usable")}
+}
+
+func (ConsistentHash) YAMLNotes() map[string]yamltree.Note {
+	return map[string]yamltree.Note{"minimumRingSize": meta.Ignored("the ring is as large as the endpoints' weights want")}
+}
+
+func (RingHash) YAMLNotes() map[string]yamltree.Note {
+	return map[string]yamltree.Note{"minimumRingSize": meta.Ignored("the ring is as large as the endpoints' weights want")}
+}
+
+func (Maglev) YAMLNotes() map[string]yamltree.Note {
+	return map[string]yamltree.Note{"tableSize": meta.Ignored("the table is as large as the endpoints want")}
+}
+
+func (HTTPCookie) YAMLNotes() map[string]yamltree.Note {
+	return map[string]yamltree.Note{"path": meta.Ignored("Afloat sets no cookie for this")}
+}
+
+func (LocalityLB) YAMLNotes() map[string]yamltree.Note {
 	return map[string]yamltree.Note{
-		"consistentHash":     meta.Refused("requests are not kept at one endpoint"),
-		"localityLbSetting":  meta.Ignored("there is one locality"),
-		"zoneAwareLbSetting": meta.Ignored("there is one zone"),
-		"warmupDurationSecs": meta.Refused("new endpoints are not warmed up"),
-		"warmup":             meta.Refused("new endpoints are not warmed up"),
+		"distribute":       meta.Refused("a zone's share is what its endpoints can take"),
+		"failover":         meta.Ignored("a zone with too few usable endpoints gives the rest to the next one"),
+		"failoverPriority": meta.Refused("endpoints say their priority themselves"),
+	}
+}
+
+func (Warmup) YAMLNotes() map[string]yamltree.Note {
+	return map[string]yamltree.Note{
+		"minimumPercent": meta.Ignored("shares grow evenly, from nearly nothing"),
+		"aggression":     meta.Ignored("shares grow evenly"),
 	}
 }
 
@@ -114,10 +132,9 @@ func (HTTPSettings) YAMLNotes() map[string]yamltree.Note {
 	return map[string]yamltree.Note{
 		"maxRequestsPerConnection": meta.Unless(meta.Ignored("connections are kept while they work"), "0"),
 		"idleTimeout":              meta.Ignored("idle connections are closed by the defaults"),
-		"h2UpgradePolicy":          meta.Unless(meta.Refused("endpoints are spoken to in HTTP/1.1"), "DEFAULT", "DO_NOT_UPGRADE"),
-		"useClientProtocol":        meta.Unless(meta.Refused("endpoints are spoken to in HTTP/1.1"), "false"),
-		"maxConcurrentStreams":     meta.Ignored("endpoints are spoken to in HTTP/1.1"),
-		"http2KeepAlive":           meta.Ignored("endpoints are spoken to in HTTP/1.1"),
+		"useClientProtocol":        meta.Unless(meta.Refused("a service is spoken to in one protocol"), "false"),
+		"maxConcurrentStreams":     meta.Ignored("endpoints say themselves how many streams they take"),
+		"http2KeepAlive":           meta.Ignored("connections are kept alive by the defaults"),
 	}
 }
 
@@ -131,9 +148,8 @@ func (OutlierDetection) YAMLNotes() map[string]yamltree.Note {
 }
 
 func (ClientTLS) YAMLNotes() map[string]yamltree.Note {
-	notes := map[string]yamltree.Note{}
-	for _, name := range []string{"clientCertificate", "privateKey", "caCertificates", "credentialName", "subjectAltNames", "sni", "insecureSkipVerify", "caCrl"} {
-		notes[name] = meta.Refused("connections to endpoints are not encrypted")
+	return map[string]yamltree.Note{
+		"credentialName": meta.Refused("there are no Secrets to read certificates from"),
+		"caCrl":          meta.Refused("revocation lists are not read"),
 	}
-	return notes
 }

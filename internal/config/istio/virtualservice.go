@@ -45,8 +45,21 @@ type HTTPRoute struct {
 	Name string `yaml:"name"`
 	// Match lists alternatives; empty means every request.
 	Match []HTTPMatch `yaml:"match"`
-	// Route shares the requests by weight; at least one.
-	Route []RouteDestination `yaml:"route" required:"true"`
+	// Route shares the requests by weight; at least one, where neither Redirect
+	// nor DirectResponse is set.
+	Route          []RouteDestination  `yaml:"route"`
+	Redirect       *HTTPRedirect       `yaml:"redirect"`
+	DirectResponse *HTTPDirectResponse `yaml:"directResponse"`
+	// Rewrite is nil where requests go as they came.
+	Rewrite *HTTPRewrite `yaml:"rewrite"`
+	Headers *Headers     `yaml:"headers"`
+	// Mirror with its share is the older form of Mirrors; see [HTTPRoute.Copies].
+	Mirror           *Destination `yaml:"mirror"`
+	MirrorPercentage *Percent     `yaml:"mirrorPercentage"`
+	MirrorPercent    *uint32      `yaml:"mirrorPercent" max:"100"`
+	Mirrors          []HTTPMirror `yaml:"mirrors"`
+	// CORS is nil where pages of other origins are the service's business.
+	CORS *CORSPolicy `yaml:"corsPolicy"`
 	// Timeout bounds a request with all its retries; 0 means none.
 	Timeout time.Duration `yaml:"timeout" min:"1ms"`
 	// Retries is nil where the document is silent; see [HTTPRoute.Tries].
@@ -87,7 +100,8 @@ type RouteDestination struct {
 	Destination Destination `yaml:"destination" required:"true"`
 	// Weight is the share in proportion to the sum of the weights. With a single
 	// destination it does not matter; otherwise 0 means no requests.
-	Weight int32 `yaml:"weight" min:"0"`
+	Weight  int32    `yaml:"weight" min:"0"`
+	Headers *Headers `yaml:"headers"`
 }
 
 // Destination names a service, or a subset of it that a DestinationRule defines.

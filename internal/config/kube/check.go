@@ -41,12 +41,8 @@ func (c *checker) deployment(f deploymentFile) {
 }
 
 func (c *checker) strategy(at yamltree.Path, s strategy) {
-	if s.Type == "Recreate" {
-		c.Fail(at.At("type"), "not supported yet: Recreate would stop all replicas before new ones start", "write RollingUpdate")
-		if s.RollingUpdate != nil {
-			c.Fail(at.At("rollingUpdate"), "does not go with type Recreate", "remove it")
-		}
-		return
+	if s.Type == "Recreate" && s.RollingUpdate != nil {
+		c.Fail(at.At("rollingUpdate"), "does not go with type Recreate", "remove it")
 	}
 	r := s.RollingUpdate
 	if r == nil || !c.Clean(at) {
@@ -106,6 +102,7 @@ func (c *checker) pod(at yamltree.Path, p podSpec) {
 		}
 		seen[container.Name] = container.Name != ""
 		c.container(containers.At(i), container)
+		c.security(containers.At(i, "securityContext"), container.Security, p.Security)
 	}
 }
 
@@ -128,12 +125,7 @@ func (c *checker) container(at yamltree.Path, k Container) {
 	c.probe(at.At("startupProbe"), k, k.Startup)
 	c.probe(at.At("readinessProbe"), k, k.Readiness)
 	c.probe(at.At("livenessProbe"), k, k.Liveness)
-	here := at.At("lifecycle", "preStop")
-	if stop := k.Lifecycle.PreStop; stop != nil && stop.Exec == nil && c.Clean(here) {
-		c.Fail(here, "want exec", "")
-	} else if stop != nil && stop.Exec != nil {
-		c.exec(here.At("exec"), stop.Exec)
-	}
+	c.preStop(at.At("lifecycle", "preStop"), k, k.Lifecycle.PreStop)
 }
 
 // blank tells whether r separates words or cannot be printed.
@@ -203,7 +195,14 @@ func (c *checker) resources(at yamltree.Path, r Resources) {
 			c.Fail(at.At("requests", name), fmt.Sprintf("requests %s, more than the limit of %s", request, limit), "")
 		}
 	}
-	if len(r.Requests)+len(r.Limits) > 0 {
-		c.Warn(at, "requests and limits are not enforced on this machine yet", "")
+	for _, part := range []string{"requests", "limits"} {
+		if here := at.At(part, "ephemeral-storage"); hasField(c, here) {
+			c.Warn(here, "not enforced: replicas are plain processes", "")
+		}
 	}
+}
+
+func hasField(c *checker, at yamltree.Path) bool {
+	_, found := c.Doc.Find(at)
+	return found
 }

@@ -14,27 +14,19 @@ func (c *checker) probe(at yamltree.Path, k Container, p *Probe) {
 		return
 	}
 	kinds := 0
-	for _, set := range []bool{p.HTTPGet != nil, p.TCPSocket != nil, p.Exec != nil} {
+	for _, set := range []bool{p.HTTPGet != nil, p.TCPSocket != nil, p.Exec != nil, p.GRPC != nil} {
 		if set {
 			kinds++
 		}
 	}
 	switch {
 	case kinds == 0 && c.Clean(at):
-		c.Fail(at, "asks nothing", "write one of httpGet, tcpSocket and exec")
+		c.Fail(at, "asks nothing", "write one of httpGet, tcpSocket, exec and grpc")
 	case kinds > 1:
-		c.Fail(at, "want only one of httpGet, tcpSocket and exec", "keep one of them")
+		c.Fail(at, "want only one of httpGet, tcpSocket, exec and grpc", "keep one of them")
 	}
-	if get := p.HTTPGet; get != nil {
-		here := at.At("httpGet")
-		c.probePort(here.At("port"), k, get.Port)
-		c.probeHost(here.At("host"), get.Host)
-		if get.Path != "" && !strings.HasPrefix(get.Path, "/") && c.Clean(here.At("path")) {
-			c.Fail(here.At("path"), strconv.Quote(get.Path)+" does not begin with /", "write /"+get.Path)
-		}
-		if strings.ContainsFunc(get.Path, blank) {
-			c.Fail(here.At("path"), strconv.Quote(get.Path)+" has a blank or a control character", "write it as %20 and the like")
-		}
+	if p.HTTPGet != nil {
+		c.httpGet(at.At("httpGet"), k, p.HTTPGet)
 	}
 	if tcp := p.TCPSocket; tcp != nil {
 		c.probePort(at.At("tcpSocket", "port"), k, tcp.Port)
@@ -49,6 +41,42 @@ func (c *checker) probe(at yamltree.Path, k Container, p *Probe) {
 	}
 	if readiness && p.TerminationGracePeriodSeconds != nil {
 		c.Fail(at.At("terminationGracePeriodSeconds"), "does not go with readiness, which stops nothing", "remove it")
+	}
+}
+
+func (c *checker) httpGet(at yamltree.Path, k Container, get *HTTPGet) {
+	c.probePort(at.At("port"), k, get.Port)
+	c.probeHost(at.At("host"), get.Host)
+	if get.Path != "" && !strings.HasPrefix(get.Path, "/") && c.Clean(at.At("path")) {
+		c.Fail(at.At("path"), strconv.Quote(get.Path)+" does not begin with /", "write /"+get.Path)
+	}
+	if strings.ContainsFunc(get.Path, blank) {
+		c.Fail(at.At("path"), strconv.Quote(get.Path)+" has a blank or a control character", "write it as %20 and the like")
+	}
+}
+
+// preStop allows what Kubernetes does: one of three.
+func (c *checker) preStop(at yamltree.Path, k Container, stop *PreStop) {
+	if stop == nil {
+		return
+	}
+	kinds := 0
+	for _, set := range []bool{stop.Exec != nil, stop.HTTPGet != nil, stop.Sleep != nil} {
+		if set {
+			kinds++
+		}
+	}
+	switch {
+	case kinds == 0 && c.Clean(at):
+		c.Fail(at, "does nothing", "write one of exec, httpGet and sleep")
+	case kinds > 1:
+		c.Fail(at, "want only one of exec, httpGet and sleep", "keep one of them")
+	}
+	if stop.Exec != nil {
+		c.exec(at.At("exec"), stop.Exec)
+	}
+	if stop.HTTPGet != nil {
+		c.httpGet(at.At("httpGet"), k, stop.HTTPGet)
 	}
 }
 

@@ -22,6 +22,7 @@ type Container struct {
 	Readiness  *Probe    `yaml:"readinessProbe"`
 	Liveness   *Probe    `yaml:"livenessProbe"`
 	Lifecycle  Lifecycle `yaml:"lifecycle"`
+	Security   Security  `yaml:"securityContext"`
 }
 
 // EnvVar is a variable of the replica's environment; a later one of the same
@@ -37,10 +38,19 @@ type Port struct {
 	ContainerPort int    `yaml:"containerPort" required:"true" min:"1" max:"65535"`
 }
 
-// Resources are what the container may use. Nothing enforces them here.
+// Resources are what the container asks for and may use.
 type Resources struct {
 	Requests map[string]Quantity `yaml:"requests"`
 	Limits   map[string]Quantity `yaml:"limits"`
+}
+
+// Request is how much of a resource the container asks for: where it says
+// nothing of that, its limit, as in Kubernetes; 0 where that is not said either.
+func (r Resources) Request(name string) float64 {
+	if q, said := r.Requests[name]; said {
+		return q.Value
+	}
+	return r.Limits[name].Value
 }
 
 // Lifecycle holds what is done when a replica is stopped.
@@ -48,9 +58,17 @@ type Lifecycle struct {
 	PreStop *PreStop `yaml:"preStop"`
 }
 
-// PreStop runs before SIGTERM, within the grace time.
+// PreStop is done before SIGTERM, within the grace time. Exactly one of its
+// fields is set.
 type PreStop struct {
-	Exec *Exec `yaml:"exec"`
+	Exec    *Exec    `yaml:"exec"`
+	HTTPGet *HTTPGet `yaml:"httpGet"`
+	Sleep   *Sleep   `yaml:"sleep"`
+}
+
+// Sleep waits.
+type Sleep struct {
+	Seconds int64 `yaml:"seconds" required:"true" min:"0" max:"86400"`
 }
 
 // Exec is a command to run beside the container's own.
@@ -65,14 +83,6 @@ func (c Container) Argv() []string {
 		return nil
 	}
 	return append(slices.Clone(c.Command), c.Args...)
-}
-
-// PreStopCommand returns the command to run before SIGTERM, or nothing.
-func (c Container) PreStopCommand() []string {
-	if c.Lifecycle.PreStop == nil || c.Lifecycle.PreStop.Exec == nil {
-		return nil
-	}
-	return c.Lifecycle.PreStop.Exec.Command
 }
 
 // DeclaredPorts returns every port that the container declares or a probe asks,
@@ -93,6 +103,9 @@ func (c Container) DeclaredPorts() []int {
 			add(c.Resolve(port))
 		}
 	}
+	if stop := c.Lifecycle.PreStop; stop != nil && stop.HTTPGet != nil {
+		add(c.Resolve(stop.HTTPGet.Port))
+	}
 	return out
 }
 
@@ -110,8 +123,12 @@ func (c Container) Resolve(p PortRef) int {
 	return 0
 }
 
-func (c Container) withDefaults() Container {
+func (c Container) withDefaults(p podSecurity) Container {
+	c.Security = c.Security.within(p)
 	c.Startup, c.Readiness, c.Liveness = c.Startup.withDefaults(), c.Readiness.withDefaults(), c.Liveness.withDefaults()
+	if stop := c.Lifecycle.PreStop; stop != nil && stop.HTTPGet != nil {
+		c.Lifecycle.PreStop = &PreStop{HTTPGet: stop.HTTPGet.withDefaults()}
+	}
 	return c
 }
 

@@ -1,5 +1,7 @@
-// Package kube reads the Kubernetes Deployment (apps/v1) into structs of its
-// own, and says in words what would run of it.
+// Package kube reads documents of Kubernetes into structs of its own: the
+// Deployment (apps/v1), and says in words what would run of it; the
+// HorizontalPodAutoscaler (autoscaling/v2) and the PodDisruptionBudget
+// (policy/v1), which belong to a Deployment.
 //
 // Afloat runs a Deployment as processes of this machine: one process for each
 // replica, started by the container's command. Every field of the real API is
@@ -17,14 +19,24 @@ import (
 
 // What this package reads.
 const (
-	APIVersion     = "apps/v1"
-	KindDeployment = "Deployment"
+	APIVersion           = "apps/v1"
+	KindDeployment       = "Deployment"
+	AutoscalerAPIVersion = "autoscaling/v2"
+	KindAutoscaler       = "HorizontalPodAutoscaler"
+	BudgetAPIVersion     = "policy/v1"
+	KindBudget           = "PodDisruptionBudget"
 )
 
-// Reads tells whether the document is of the kind and version that this package
+// Versions are what is read, by kind.
+var Versions = map[string]string{
+	KindDeployment: APIVersion, KindAutoscaler: AutoscalerAPIVersion, KindBudget: BudgetAPIVersion,
+}
+
+// Reads tells whether the document is of a kind and version that this package
 // reads.
 func Reads(doc *yamltree.Document) bool {
-	return doc.APIVersion() == APIVersion && doc.Kind() == KindDeployment
+	version, known := Versions[doc.Kind()]
+	return known && doc.APIVersion() == version
 }
 
 // Deployment is a number of equal replicas and how they are replaced.
@@ -33,8 +45,10 @@ type Deployment struct {
 	Namespace string
 	// Replicas is how many run at a time; default 1.
 	Replicas int
-	// Strategy is always a rolling update; default 25% and 25%.
+	// Strategy is how a rolling update goes; default 25% and 25%.
 	Strategy RollingUpdate
+	// Recreate stops all replicas before new ones start, in place of Strategy.
+	Recreate bool
 	// MinReady is how long a new replica must be ready before it counts.
 	MinReady time.Duration
 	// ProgressDeadline is how long a rollout may stand still; default 10m.
@@ -56,7 +70,7 @@ type RollingUpdate struct {
 	MaxSurge IntOrPercent
 }
 
-// ReadDeployment reads a document for which [Reads] is true, verbatim, without
+// ReadDeployment reads a document of this kind, verbatim, without
 // environment variables of Afloat: $(VAR) in it belongs to the replica. Paths in
 // problems, also those that a caller adds, begin at the document:
 // spec.template.spec.containers[0].
@@ -112,6 +126,7 @@ type podSpec struct {
 	Containers                    []Container   `yaml:"containers" required:"true"`
 	RestartPolicy                 restartPolicy `yaml:"restartPolicy"`
 	TerminationGracePeriodSeconds *int64        `yaml:"terminationGracePeriodSeconds" min:"0" max:"86400"`
+	Security                      podSecurity   `yaml:"securityContext"`
 }
 
 type restartPolicy string
@@ -122,9 +137,10 @@ func (restartPolicy) Enum() []string { return []string{"Always", "OnFailure", "N
 func (f deploymentFile) deployment() Deployment {
 	spec, pod := f.Spec, f.Spec.Template.Spec
 	d := Deployment{
-		Name: f.Metadata.Name, Namespace: f.Metadata.Namespace,
+		Name: f.Metadata.Name, Namespace: f.Metadata.Space(),
 		Replicas:         int(or(spec.Replicas, 1)),
 		Strategy:         RollingUpdate{MaxUnavailable: quarter, MaxSurge: quarter},
+		Recreate:         spec.Strategy.Type == "Recreate",
 		MinReady:         time.Duration(spec.MinReadySeconds) * time.Second,
 		ProgressDeadline: time.Duration(or(spec.ProgressDeadlineSeconds, 600)) * time.Second,
 		Labels:           spec.Template.Metadata.Labels,
@@ -134,7 +150,7 @@ func (f deploymentFile) deployment() Deployment {
 		d.Strategy = RollingUpdate{MaxUnavailable: or(r.MaxUnavailable, quarter), MaxSurge: or(r.MaxSurge, quarter)}
 	}
 	for _, c := range pod.Containers {
-		d.Containers = append(d.Containers, c.withDefaults())
+		d.Containers = append(d.Containers, c.withDefaults(pod.Security))
 	}
 	return d
 }

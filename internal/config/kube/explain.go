@@ -37,8 +37,11 @@ func (d Deployment) Explain() []string {
 	default:
 		what += err.Error() + "."
 	}
-	out := []string{what, fmt.Sprintf("%s, replaced by rolling update with at most %s unavailable and %s surge%s.",
-		plural(d.Replicas, "replica"), d.Strategy.MaxUnavailable, d.Strategy.MaxSurge, minReady(d.MinReady))}
+	how := fmt.Sprintf("replaced by rolling update with at most %s unavailable and %s surge", d.Strategy.MaxUnavailable, d.Strategy.MaxSurge)
+	if d.Recreate {
+		how = "all stopped before new ones start"
+	}
+	out := []string{what, fmt.Sprintf("%s, %s%s.", plural(d.Replicas, "replica"), how, minReady(d.MinReady))}
 	if len(d.Containers) == 1 {
 		out = append(out, container.explain(d.Grace)...)
 	}
@@ -48,12 +51,49 @@ func (d Deployment) Explain() []string {
 func (c Container) explain(grace time.Duration) []string {
 	out := append(c.explainPorts(), c.explainProbes()...)
 	stop := "A replica is stopped by SIGTERM, and by SIGKILL after " + words(grace)
-	if command := c.PreStopCommand(); len(command) > 0 {
-		stop += "; before that it runs " + commandLine(command)
+	if before := c.explainPreStop(); before != "" {
+		stop += "; before that " + before
 	}
 	out = append(out, stop+".")
-	if len(c.Resources.Requests)+len(c.Resources.Limits) > 0 {
-		out = append(out, "Requests and limits are not enforced on this machine yet.")
+	out = append(out, c.Security.explain()...)
+	return append(out, c.explainLimits()...)
+}
+
+func (s Security) explain() (out []string) {
+	user, group := s.User(), s.Group()
+	switch {
+	case user != "" && group != "":
+		out = append(out, "It runs as user "+user+" and group "+group+".")
+	case user != "":
+		out = append(out, "It runs as user "+user+".")
+	case group != "":
+		out = append(out, "It runs as group "+group+".")
+	}
+	if s.NoNewPrivileges() {
+		out = append(out, "Its programs gain no rights, as by a setuid bit.")
+	}
+	return out
+}
+
+func (c Container) explainPreStop() string {
+	switch stop := c.Lifecycle.PreStop; {
+	case stop == nil:
+	case stop.Exec != nil:
+		return "it runs " + commandLine(stop.Exec.Command)
+	case stop.HTTPGet != nil:
+		return fmt.Sprintf("it is asked GET %s on port %d", stop.HTTPGet.Path, c.Resolve(stop.HTTPGet.Port))
+	case stop.Sleep != nil:
+		return "Afloat waits " + words(time.Duration(stop.Sleep.Seconds)*time.Second)
+	}
+	return ""
+}
+
+func (c Container) explainLimits() []string {
+	var out []string
+	for _, l := range []struct{ name, form string }{{"cpu", "It gets at most %s of a processor's time."}, {"memory", "It is killed when it uses more than %s of memory."}} {
+		if limit := c.Resources.Limits[l.name]; limit.Text != "" {
+			out = append(out, fmt.Sprintf(l.form, limit))
+		}
 	}
 	return out
 }
@@ -113,6 +153,10 @@ func (c Container) explainProbe(p Probe) string {
 		asked = fmt.Sprintf("a connection to port %d", c.Resolve(p.TCPSocket.Port))
 	case p.Exec != nil:
 		asked = commandLine(p.Exec.Command)
+	case p.GRPC != nil && p.GRPC.Service != "":
+		asked = fmt.Sprintf("gRPC health of %s on port %d", p.GRPC.Service, p.GRPC.Port)
+	case p.GRPC != nil:
+		asked = fmt.Sprintf("gRPC health on port %d", p.GRPC.Port)
 	}
 	after := ""
 	if p.InitialDelaySeconds > 0 {

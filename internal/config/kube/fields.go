@@ -54,9 +54,8 @@ func (podSpec) YAMLNotes() map[string]yamltree.Note {
 		"hostPID":               meta.Unless(meta.Ignored("replicas always see this machine's processes"), "true"),
 		"hostIPC":               meta.Unless(meta.Ignored("replicas always share this machine's IPC"), "true"),
 		"hostUsers":             meta.Unless(meta.Ignored(ownUser), "true"),
-		"securityContext":       meta.Refused(ownUser),
 		"imagePullSecrets":      meta.Ignored(noImage),
-		"resources":             meta.Ignored("requests and limits are not enforced on this machine yet"),
+		"resources":             {Severity: yamltree.Warning, Word: "not enforced: limits belong to the container"},
 		"enableServiceLinks":    meta.Ignored("services are not announced in the environment"),
 		"runtimeClassName":      meta.Ignored(noContainer),
 		"overhead":              meta.Ignored(noContainer),
@@ -79,11 +78,10 @@ func (Container) YAMLNotes() map[string]yamltree.Note {
 		"volumeDevices":            meta.Refused("nothing is mounted"),
 		"restartPolicy":            meta.Unless(meta.Refused("a replica is always restarted"), "Always"),
 		"restartPolicyRules":       meta.Refused("a replica is always restarted"),
-		"resizePolicy":             meta.Ignored("requests and limits are not enforced on this machine yet"),
+		"resizePolicy":             meta.Ignored("a replica is restarted when its limits change"),
 		"terminationMessagePath":   meta.Ignored("the last words of a replica are in its log"),
 		"terminationMessagePolicy": meta.Ignored("the last words of a replica are in its log"),
 		"imagePullPolicy":          meta.Ignored(noImage),
-		"securityContext":          meta.Refused(ownUser),
 		"stdin":                    meta.Unless(meta.Refused("replicas have no standard input"), "false"),
 		"stdinOnce":                meta.Unless(meta.Refused("replicas have no standard input"), "false"),
 		"tty":                      meta.Unless(meta.Refused("replicas have no terminal"), "false"),
@@ -117,15 +115,7 @@ func (Lifecycle) YAMLNotes() map[string]yamltree.Note {
 
 func (PreStop) YAMLNotes() map[string]yamltree.Note {
 	return map[string]yamltree.Note{
-		"httpGet":   {Severity: yamltree.Error, Word: "not supported yet: before a stop only a command runs", Fix: "write exec"},
 		"tcpSocket": {Severity: yamltree.Error, Word: "Kubernetes has deprecated this field", Fix: "write exec"},
-		"sleep":     {Severity: yamltree.Error, Word: "not supported yet: before a stop only a command runs", Fix: "write exec: {command: [sleep, ...]}"},
-	}
-}
-
-func (Probe) YAMLNotes() map[string]yamltree.Note {
-	return map[string]yamltree.Note{
-		"grpc": {Severity: yamltree.Error, Word: "not supported yet: gRPC health is not asked", Fix: "write httpGet, tcpSocket or exec"},
 	}
 }
 

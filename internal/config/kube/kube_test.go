@@ -47,7 +47,7 @@ func TestTheArticlesDeploymentIsReadUnchanged(t *testing.T) {
 			InitialDelaySeconds: delay, PeriodSeconds: period, TimeoutSeconds: 1, SuccessThreshold: 1, FailureThreshold: 3}
 	}
 	want := Deployment{
-		Name: "web-app", Replicas: 3, Strategy: RollingUpdate{IntOrPercent{Count: 1}, IntOrPercent{Count: 1}},
+		Name: "web-app", Namespace: "default", Replicas: 3, Strategy: RollingUpdate{IntOrPercent{Count: 1}, IntOrPercent{Count: 1}},
 		ProgressDeadline: 10 * time.Minute, Labels: map[string]string{"app": "web-app"}, Grace: 30 * time.Second,
 		Containers: []Container{{
 			Name: "web", Image: "nginx:1.20",
@@ -61,8 +61,7 @@ func TestTheArticlesDeploymentIsReadUnchanged(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	wantProblems := `article.yaml:22:9: warning: spec.template.spec.containers[0]: has image nginx:1.20 and no command. Afloat runs local commands, it pulls no images: nothing would run; add spec.template.spec.containers[0].command
-article.yaml:24:9: warning: spec.template.spec.containers[0].resources: requests and limits are not enforced on this machine yet`
+	wantProblems := `article.yaml:22:9: warning: spec.template.spec.containers[0]: has image nginx:1.20 and no command. Afloat runs local commands, it pulls no images: nothing would run; add spec.template.spec.containers[0].command`
 	if diff := cmp.Diff(wantProblems, problems.Error()); diff != "" {
 		t.Error(diff)
 	}
@@ -114,7 +113,7 @@ spec:
 		t.Fatal(problems)
 	}
 	want := Deployment{
-		Name: "a", Replicas: 1, Strategy: RollingUpdate{IntOrPercent{25, true}, IntOrPercent{25, true}}, ProgressDeadline: 600 * time.Second,
+		Name: "a", Namespace: "default", Replicas: 1, Strategy: RollingUpdate{IntOrPercent{25, true}, IntOrPercent{25, true}}, ProgressDeadline: 600 * time.Second,
 		Labels: map[string]string{"app": "a"}, Grace: 30 * time.Second,
 		Containers: []Container{{Name: "a", Command: []string{"a"}, Ports: []Port{{"web", 81}},
 			Liveness:  &Probe{TCPSocket: &TCPSocket{Port: PortRef{Number: 80}}, PeriodSeconds: 10, TimeoutSeconds: 1, SuccessThreshold: 1, FailureThreshold: 3},
@@ -221,6 +220,26 @@ func TestEveryFieldOfTheAPIIsKnown(t *testing.T) {
 		{&Lifecycle{}, "postStart preStop stopSignal"},
 		{&PreStop{}, "exec httpGet tcpSocket sleep"},
 		{&Resources{}, "limits requests claims"},
+		{&autoscalerFile{}, "apiVersion kind metadata spec status"},
+		{&autoscalerSpec{}, "scaleTargetRef minReplicas maxReplicas metrics behavior"},
+		{&objectReference{}, "kind name apiVersion"},
+		{&scalingBehaviour{}, "scaleUp scaleDown"},
+		{&scalingRules{}, "stabilizationWindowSeconds selectPolicy policies tolerance"},
+		{&scalingPolicy{}, "type value periodSeconds"},
+		{&metricSpec{}, "type object pods resource containerResource external"},
+		{&resourceSource{}, "name target"},
+		{&containerResource{}, "name target container"},
+		{&metricSource{}, "metric target"},
+		{&objectSource{}, "describedObject target metric"},
+		{&metricIdentifier{}, "name selector"},
+		{&metricTarget{}, "type value averageValue averageUtilization"},
+		{&budgetFile{}, "apiVersion kind metadata spec status"},
+		{&budgetSpec{}, "minAvailable selector maxUnavailable unhealthyPodEvictionPolicy"},
+		{&GRPC{}, "port service"},
+		{&Sleep{}, "seconds"},
+		{&Security{}, "capabilities privileged seLinuxOptions windowsOptions runAsUser runAsGroup runAsNonRoot readOnlyRootFilesystem allowPrivilegeEscalation procMount seccompProfile appArmorProfile"},
+		{&podSecurity{}, "seLinuxOptions windowsOptions runAsUser runAsGroup runAsNonRoot supplementalGroups supplementalGroupsPolicy fsGroup sysctls fsGroupChangePolicy seccompProfile appArmorProfile seLinuxChangePolicy"},
+		{&capabilities{}, "add drop"},
 	} {
 		for _, name := range append(strings.Fields(tt.fields), "noSuchField") {
 			problems := document(t, "f.yaml", name+": ~").Decode(tt.into, yamltree.Options{})

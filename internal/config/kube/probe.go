@@ -1,13 +1,17 @@
 package kube
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Probe asks a replica one question again and again. Exactly one of HTTPGet,
-// TCPSocket and Exec is set.
+// TCPSocket, Exec and GRPC is set.
 type Probe struct {
 	HTTPGet   *HTTPGet   `yaml:"httpGet"`
 	TCPSocket *TCPSocket `yaml:"tcpSocket"`
 	Exec      *Exec      `yaml:"exec"`
+	GRPC      *GRPC      `yaml:"grpc"`
 
 	InitialDelaySeconds int32 `yaml:"initialDelaySeconds" min:"0"`
 	// PeriodSeconds between tries; 0 means 10.
@@ -50,6 +54,12 @@ type TCPSocket struct {
 	Host string  `yaml:"host"` // only the replica itself is asked
 }
 
+// GRPC succeeds when the server says that it is serving.
+type GRPC struct {
+	Port    int    `yaml:"port" required:"true" min:"1" max:"65535"`
+	Service string `yaml:"service"` // default: the server as a whole
+}
+
 // InitialDelay is the time from the start to the first try.
 func (p Probe) InitialDelay() time.Duration {
 	return time.Duration(p.InitialDelaySeconds) * time.Second
@@ -76,6 +86,8 @@ func (p *Probe) port() (PortRef, bool) {
 		return p.HTTPGet.Port, true
 	case p.TCPSocket != nil:
 		return p.TCPSocket.Port, true
+	case p.GRPC != nil:
+		return PortRef{Number: p.GRPC.Port}, p.GRPC.Port > 0
 	}
 	return PortRef{}, false
 }
@@ -95,14 +107,12 @@ func (p *Probe) withDefaults() *Probe {
 		}
 	}
 	if p.HTTPGet != nil {
-		get := *p.HTTPGet
-		if get.Path == "" {
-			get.Path = "/"
-		}
-		if get.Scheme == "" {
-			get.Scheme = "HTTP"
-		}
-		out.HTTPGet = &get
+		out.HTTPGet = p.HTTPGet.withDefaults()
 	}
 	return &out
+}
+
+func (g HTTPGet) withDefaults() *HTTPGet {
+	g.Path, g.Scheme = cmp.Or(g.Path, "/"), cmp.Or(g.Scheme, "HTTP")
+	return &g
 }

@@ -34,6 +34,12 @@ type Plainer interface {
 	UnmarshalYAML(unmarshal func(any) error) error
 }
 
+// A Shorthander is a struct for which a plain value may stand: it sets the field
+// of the name returned.
+type Shorthander interface {
+	ShortYAML() string
+}
+
 // An Enumerated string type is one of a few words.
 type Enumerated interface {
 	Enum() []string
@@ -143,6 +149,10 @@ func (d *Decoder) value(n *Node, v reflect.Value, b bounds) {
 
 // fields decodes a map into a struct.
 func (d *Decoder) fields(n *Node, v reflect.Value) {
+	if f, ok := shortField(v.Type()); ok && n.kind != Map {
+		d.value(n, v.FieldByIndex(f.index), f.bounds)
+		return
+	}
 	if n.kind != Map {
 		d.Want(n, "a map", "")
 		return

@@ -53,6 +53,17 @@ func shapeOf(t reflect.Type) *shape {
 	return cached.(*shape)
 }
 
+// shortField is the field that a plain value stands for, where the struct is a
+// [Shorthander].
+func shortField(t reflect.Type) (field, bool) {
+	short, ok := reflect.New(t).Interface().(Shorthander)
+	if !ok {
+		return field{}, false
+	}
+	s := shapeOf(t)
+	return s.fields[s.byName[short.ShortYAML()]], true
+}
+
 // add takes over the fields of a struct, and those of structs inlined in it.
 func (s *shape) add(t reflect.Type, index []int) {
 	if noter, ok := reflect.New(t).Interface().(Noter); ok {

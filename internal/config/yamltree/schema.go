@@ -113,7 +113,11 @@ func (g *generator) schema(t reflect.Type, b bounds) map[string]any {
 	}
 	switch t.Kind() {
 	case reflect.Struct:
-		return map[string]any{"$ref": "#/$defs/" + g.define(t)}
+		ref := map[string]any{"$ref": "#/$defs/" + g.define(t)}
+		if f, ok := shortField(t); ok {
+			return map[string]any{"anyOf": []any{g.schema(f.typ, f.bounds), ref}}
+		}
+		return ref
 	case reflect.Slice:
 		return map[string]any{"type": "array", "items": g.schema(t.Elem(), b)}
 	case reflect.Map:

@@ -3,6 +3,7 @@
 package meta
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
 	"strings"
@@ -30,6 +31,9 @@ type Data struct {
 	Labels      map[string]string `yaml:"labels"`
 	Annotations map[string]string `yaml:"annotations"`
 }
+
+// Space is the namespace: "default" where none is said, as in a cluster.
+func (d Data) Space() string { return cmp.Or(d.Namespace, "default") }
 
 var setByCluster = yamltree.Note{Severity: yamltree.Warning, Word: "ignored: a cluster sets it"}
 
