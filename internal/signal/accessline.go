@@ -2,6 +2,7 @@ package signal
 
 import (
 	"bytes"
+	"encoding/hex"
 	"strconv"
 	"time"
 	"unicode/utf8"
@@ -32,12 +33,24 @@ func appendLine(b []byte, r *gateway.Record) []byte {
 	} else {
 		b = append(b, '"')
 	}
+	if r.Peer.IsValid() {
+		b = append(b, `,"peer":"`...)
+		b = append(r.Peer.Addr().Unmap().WithZone("").AppendTo(b), '"')
+	}
+	b = appendString(b, `,"request_id":"`, r.RequestID, loggedNameMax)
+	if r.Trace.Valid() {
+		b = hex.AppendEncode(append(b, `,"trace_id":"`...), r.Trace.TraceID[:])
+		b = append(b, '"')
+	}
+	b = appendString(b, `,"identity":"`, r.Identity, loggedNameMax)
 	b = appendString(b, `,"listener":"`, r.Listener, loggedNameMax)
+	b = appendString(b, `,"protocol":"`, r.Protocol, loggedNameMax)
 	b = appendString(b, `,"method":"`, r.Method, loggedNameMax)
 	b = appendString(b, `,"host":"`, r.Host, loggedHostMax)
 	b = appendString(b, `,"path":"`, withoutQuery(r.Path), loggedPathMax)
 	b = append(b, `,"status":`...)
 	b = strconv.AppendInt(b, int64(r.Status), 10)
+	b = appendString(b, `,"grpc_status":"`, r.GRPC, loggedNameMax)
 	b = appendString(b, `,"reason":"`, string(r.Reason), loggedNameMax)
 	b = appendString(b, `,"route":"`, r.Route, loggedNameMax)
 	b = appendString(b, `,"service":"`, r.Service, loggedNameMax)

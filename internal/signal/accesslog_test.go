@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -262,5 +263,13 @@ func TestAccessLogTakesRequestsFromMany(t *testing.T) {
 		if !json.Valid(line) {
 			t.Fatalf("not JSON: %q", line)
 		}
+	}
+}
+
+func TestAccessLogTellsTheClientFromThePeer(t *testing.T) {
+	r := record()
+	r.Client, r.Peer, r.RequestID = netip.MustParseAddrPort("192.0.2.7:0"), r.Client, []byte("a-1")
+	if got := logged(t, signal.AccessLogConfig{}, r); !strings.Contains(got, `"client":"192.0.2.7","client_port":0,"peer":"127.0.0.1","request_id":"a-1",`) {
+		t.Errorf("line %s", got)
 	}
 }

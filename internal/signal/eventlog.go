@@ -65,13 +65,22 @@ func (l *EventLog) Endpoint(string, string) gateway.TryObserver { return ignored
 func (l *EventLog) Event(e gateway.Event) {
 	level := gatewayLevel(e)
 	attrs := attributes("event", string(e.Kind), "service", e.Service, "endpoint", e.Endpoint,
-		"from", e.From, "to", e.To, "why", e.Why)
+		"from", e.From, "to", e.To, "who", e.Who, "why", e.Why)
 	l.log.Log(context.Background(), slogLevel(level), "gateway changed", attrs...)
-	what := strings.ReplaceAll(string(e.Kind), "_", " ")
-	if e.Kind == gateway.EventBreaker && e.To != "" {
-		what = "breaker " + e.To
+	l.keep(Event{Time: e.Time, Level: level, What: gatewayWhat(e), Who: join(e.Service, e.Endpoint), Why: e.Why})
+}
+
+// gatewayWhat is in words what changed.
+func gatewayWhat(e gateway.Event) string {
+	switch {
+	case e.Kind == gateway.EventBreaker && e.To != "":
+		return "breaker " + e.To
+	case e.Kind == gateway.EventFault:
+		return join("fault", e.To)
+	case e.Kind == gateway.EventLever:
+		return join(e.From, e.To) // such as "drain", and then "drain undone"
 	}
-	l.keep(Event{Time: e.Time, Level: level, What: what, Who: join(e.Service, e.Endpoint), Why: e.Why})
+	return strings.ReplaceAll(string(e.Kind), "_", " ")
 }
 
 // Supervised takes a change of a supervised process or its service. It only
@@ -111,9 +120,9 @@ func (ignoredRequests) Request(*gateway.Record) {}
 
 func gatewayLevel(e gateway.Event) Level {
 	switch e.Kind {
-	case gateway.EventUp, gateway.EventApplied, gateway.EventListen:
+	case gateway.EventUp, gateway.EventApplied, gateway.EventListen, gateway.EventKeysLoaded:
 		return LevelGood
-	case gateway.EventDown, gateway.EventEjected:
+	case gateway.EventDown, gateway.EventEjected, gateway.EventKeysRefused:
 		return LevelBad
 	case gateway.EventBreaker:
 		switch e.To {

@@ -108,7 +108,7 @@ func TestSourceGathersAView(t *testing.T) {
 		v := signal.Source{
 			Name: "shop.yaml", Started: began, Status: gatewayStatus, Replicas: replicaStatus, Window: window, Events: log,
 		}.View()
-		if v.UptimeSeconds != 5 || len(v.Services) != 1 || len(v.Events) != 1 || len(v.Listeners) != 1 {
+		if v.UptimeSeconds != 5 || len(v.Services) != 2 || len(v.Events) != 1 || len(v.Listeners) != 1 {
 			t.Fatalf("view %+v", v)
 		}
 		if v.All.Requests != 125 || v.All.InFlight != 14 {
@@ -117,6 +117,9 @@ func TestSourceGathersAView(t *testing.T) {
 		cart := v.Services[0]
 		if cart.Signals.Requests != 100 || len(cart.History.Rate) != 5 || len(cart.Endpoints) != 2 || len(cart.Replicas) != 2 || cart.Rollout == "" {
 			t.Errorf("service %+v", cart)
+		}
+		if shop := v.Services[1]; shop.Signals.Service != "shop" || len(shop.Replicas) != 2 {
+			t.Errorf("a service of two versions: %+v", shop)
 		}
 	})
 }

@@ -24,8 +24,15 @@ type MetricsConfig struct {
 	// Replicas is asked at each scrape for the supervised processes; nil
 	// reports none.
 	Replicas func() []supervise.ServiceStatus
-	// RoutesMax bounds the pairs of route and service that have series of
-	// their own; those beyond count under "other". Default 1000.
+	// Refused is asked at each scrape whether the configuration in the files was
+	// refused; nil reports nothing of it.
+	Refused func() bool
+	// Traced is asked for each request that is part of a trace whether that is
+	// kept, to have it as an example. Nil is where Afloat keeps none: then those
+	// that are sampled are.
+	Traced func(*gateway.Record) bool
+	// RoutesMax bounds a configuration's pairs of route and service that have
+	// series of their own; those beyond count under "other". Default 1000.
 	RoutesMax int
 	// EndpointsMax bounds the endpoints that have series of their own, in the
 	// same way. Default 2000.
@@ -43,6 +50,7 @@ type Metrics struct {
 
 	mu        sync.Mutex // guards what follows, and the deletion of series
 	routes    map[pair]*requestMetrics
+	wanted    int // of them, those asked for since a configuration was applied
 	endpoints map[pair]*tryMetrics
 }
 
@@ -69,7 +77,7 @@ func NewMetrics(c MetricsConfig) *Metrics {
 	m := &Metrics{
 		config:   c,
 		registry: prometheus.NewRegistry(),
-		requests: newRequestVectors(),
+		requests: newRequestVectors(c.Traced),
 		tries:    newTryVectors(),
 		events: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "afloat_events_total", Help: "Changes of state, by kind.",
@@ -83,10 +91,15 @@ func NewMetrics(c MetricsConfig) *Metrics {
 	})
 	info.Set(1)
 	m.registry.MustRegister(m.requests, m.tries, m.events, info,
-		collectors.NewGoCollector(),
+		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.MetricsScheduler)),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if c.Status != nil {
-		m.registry.MustRegister(newGatewayCollector(c.Status))
+		m.registry.MustRegister(newGatewayCollector(c.Status), newPolicyCollector(c.Status))
+	}
+	if c.Refused != nil {
+		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "afloat_config_refused", Help: "Whether the configuration that lies in the files was refused, so that an older one is in force.",
+		}, func() float64 { return truth(c.Refused()) }))
 	}
 	if c.Replicas != nil {
 		m.registry.MustRegister(newReplicaCollector(c.Replicas))
@@ -109,21 +122,33 @@ func (m *Metrics) Handler() http.Handler {
 	})
 }
 
+// Registerer takes what other parts count under names of their own.
+func (m *Metrics) Registerer() prometheus.Registerer { return m.registry }
+
 // Gatherer is the registry, for a store of metrics in the same process.
 func (m *Metrics) Gatherer() prometheus.Gatherer { return m.registry }
 
-// Route returns what counts the requests of a route to a service.
+// Route returns what counts the requests of a route to a service. What it counts
+// after the route's removal is lost.
 func (m *Metrics) Route(route, service string) gateway.RequestObserver {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	key := label(route, service)
-	if len(m.routes) >= m.config.RoutesMax && m.routes[key] == nil {
-		key = pair{other, other}
-	}
 	r := m.routes[key]
+	if r != nil && r.wanted {
+		return r
+	}
+	if m.wanted >= m.config.RoutesMax {
+		key = pair{other, other}
+		r = m.routes[key]
+	}
 	if r == nil {
 		r = m.requests.resolve(key.a, key.b)
 		m.routes[key] = r
+	}
+	if !r.wanted {
+		r.wanted = true
+		m.wanted++
 	}
 	return r
 }
@@ -146,17 +171,33 @@ func (m *Metrics) Endpoint(service, endpoint string) gateway.TryObserver {
 }
 
 // Event counts a change of state. The series of an endpoint that was removed
-// are deleted, so that replicas that come and go on new ports do not pile up.
+// are deleted, so that replicas that come and go on new ports do not pile up; so
+// are those of routes that a new configuration does not have.
 func (m *Metrics) Event(e gateway.Event) {
 	m.events.WithLabelValues(string(e.Kind)).Inc()
-	if e.Kind != gateway.EventRemoved {
-		return
-	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	key := label(e.Service, e.Endpoint)
-	if m.endpoints[key] != nil {
-		delete(m.endpoints, key)
-		m.tries.remove(key.a, key.b)
+	switch e.Kind {
+	case gateway.EventRemoved:
+		key := label(e.Service, e.Endpoint)
+		if m.endpoints[key] != nil {
+			delete(m.endpoints, key)
+			m.tries.remove(key.a, key.b)
+		}
+	case gateway.EventApplied:
+		m.forgetRoutes()
 	}
+}
+
+// forgetRoutes deletes the series of routes that were not asked for since the
+// last time. The caller holds mu.
+func (m *Metrics) forgetRoutes() {
+	for key, r := range m.routes {
+		if !r.wanted {
+			delete(m.routes, key)
+			r.remove()
+		}
+		r.wanted = false
+	}
+	m.wanted = 0
 }

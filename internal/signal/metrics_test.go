@@ -21,13 +21,14 @@ import (
 
 func gatewayStatus() gateway.Status {
 	return gateway.Status{
+		Memory:    gateway.MemoryStatus{LimitBytes: 1000, State: "most_refused", Refused: 5},
 		Listeners: []gateway.ListenerStatus{{Address: "127.0.0.1:8080", Connections: 12}},
 		Routes: []gateway.RouteStatus{{
-			Name: "checkout", Requests: 100, Limited: 4,
-			To: []gateway.DestinationStatus{{Service: "cart", Share: 0.9}, {Service: "cart-next", Share: 0.1}},
+			Name: "checkout", Requests: 100, Limited: 4, Denied: 2,
+			To: []gateway.DestinationStatus{{Service: "cart", Share: 0.5}, {Service: "cart", Labels: map[string]string{"version": "v2"}, Share: 0.4}, {Service: "cart-next", Share: 0.1}},
 		}},
 		Services: []gateway.ServiceStatus{{
-			Name: "cart", InFlight: 14, Limit: 20, Queued: 2, Shed: 7,
+			Name: "cart", InFlight: 14, Limit: 20, Queued: 2, Shed: 7, Brownout: "low_refused", Browned: 6,
 			Endpoints: []gateway.EndpointStatus{
 				{Address: "127.0.0.1:9001", State: "up", Breaker: "closed", InFlight: 9, Idle: 3},
 				{Address: "127.0.0.1:9002", State: "ejected", Breaker: "half-open"},
@@ -38,11 +39,17 @@ func gatewayStatus() gateway.Status {
 
 func replicaStatus() []supervise.ServiceStatus {
 	return []supervise.ServiceStatus{{
-		Name: "cart", Desired: 3, Ready: 1, Rollout: supervise.RolloutStalled,
+		Name: "cart", Service: "cart", Desired: 3, Ready: 1, Rollout: supervise.RolloutStalled,
 		Replicas: []supervise.ReplicaStatus{
 			{ID: 1, Phase: supervise.PhaseReady},
 			{ID: 2, Phase: supervise.PhaseBackoff, Restarts: 5},
 		},
+	}, {
+		Name: "shop", Service: "shop", Version: "v1", Ready: 1,
+		Replicas: []supervise.ReplicaStatus{{ID: 1, Phase: supervise.PhaseReady}},
+	}, {
+		Name: "shop.v2", Service: "shop", Version: "v2", Desired: 2,
+		Replicas: []supervise.ReplicaStatus{{ID: 1, Phase: supervise.PhaseStarting}},
 	}}
 }
 
@@ -124,21 +131,33 @@ func TestMetricsShowStatesAtScrape(t *testing.T) {
 	for _, want := range []string{
 		`afloat_listener_connections{listener="127.0.0.1:8080"} 12`,
 		`afloat_route_limited_total{route="checkout"} 4`,
+		`afloat_route_denied_total{route="checkout"} 2`,
+		`afloat_route_share_ratio{route="checkout",service="cart"} 0.9`,
 		`afloat_route_share_ratio{route="checkout",service="cart-next"} 0.1`,
 		`afloat_service_in_flight{service="cart"} 14`,
 		`afloat_service_limit{service="cart"} 20`,
 		`afloat_service_queued{service="cart"} 2`,
 		`afloat_service_shed_total{service="cart"} 7`,
+		`afloat_service_brownout_state{service="cart",state="low_refused"} 1`,
+		`afloat_service_brownout_state{service="cart",state="none"} 0`,
+		`afloat_service_browned_total{service="cart"} 6`,
+		`afloat_memory_state{state="most_refused"} 1`,
+		`afloat_memory_state{state="enough"} 0`,
+		`afloat_memory_limit_bytes 1000`,
+		`afloat_memory_refused_total 5`,
 		`afloat_endpoint_up{endpoint="127.0.0.1:9001",service="cart"} 1`,
 		`afloat_endpoint_up{endpoint="127.0.0.1:9002",service="cart"} 0`,
 		`afloat_endpoint_state{endpoint="127.0.0.1:9002",service="cart",state="ejected"} 1`,
 		`afloat_endpoint_breaker_state{endpoint="127.0.0.1:9002",service="cart",state="half-open"} 1`,
 		`afloat_endpoint_breaker_state{endpoint="127.0.0.1:9002",service="cart",state="closed"} 0`,
-		`afloat_replicas_desired{service="cart"} 3`,
-		`afloat_rollout_stalled{service="cart"} 1`,
-		`afloat_replica_ready{replica="1",service="cart"} 1`,
-		`afloat_replica_restarts_total{replica="2",service="cart"} 5`,
-		`afloat_replica_phase{phase="backoff",replica="2",service="cart"} 1`,
+		`afloat_replicas_desired{service="cart",version=""} 3`,
+		`afloat_replicas_desired{service="shop",version="v2"} 2`,
+		`afloat_replicas_ready{service="shop",version="v1"} 1`,
+		`afloat_rollout_stalled{service="cart",version=""} 1`,
+		`afloat_replica_ready{replica="1",service="cart",version=""} 1`,
+		`afloat_replica_ready{replica="1",service="shop",version="v2"} 0`,
+		`afloat_replica_restarts_total{replica="2",service="cart",version=""} 5`,
+		`afloat_replica_phase{phase="backoff",replica="2",service="cart",version=""} 1`,
 		`afloat_access_log_dropped_total{reason="queue_full"} 0`,
 	} {
 		if !strings.Contains(text, want+"\n") {

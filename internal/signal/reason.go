@@ -3,7 +3,7 @@ package signal
 import "github.com/afloat-dev/afloat/internal/gateway"
 
 // reasonsMax bounds the reasons that have a series.
-const reasonsMax = 20
+const reasonsMax = 29
 
 // reasonIndex gives each reason its place. A switch needs no look-up; reasons
 // that it does not know share the last place.
@@ -45,6 +45,26 @@ func reasonIndex(r gateway.Reason) int {
 		return 16
 	case gateway.ReasonShuttingDown:
 		return 17
+	case gateway.ReasonReplayed:
+		return 18
+	case gateway.ReasonIdempotency:
+		return 19
+	case gateway.ReasonBrownout:
+		return 20
+	case gateway.ReasonMemory:
+		return 21
+	case gateway.ReasonStale:
+		return 22
+	case gateway.ReasonNotCached:
+		return 23
+	case gateway.ReasonDenied:
+		return 24
+	case gateway.ReasonRedirected:
+		return 25
+	case gateway.ReasonResponded:
+		return 26
+	case gateway.ReasonPreflight:
+		return 27
 	}
 	return reasonsMax - 1
 }

@@ -3,7 +3,7 @@ package signal
 import (
 	"net/http"
 	"strconv"
-	"sync/atomic"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -12,18 +12,25 @@ import (
 
 // requestVectors are the series of all routes.
 type requestVectors struct {
-	total, failed, retries, fallbacks, received, sent *prometheus.CounterVec
-	duration                                          *prometheus.HistogramVec
+	total, failed, calls, retries, fallbacks, received, sent *prometheus.CounterVec
+	duration                                                 *durationsVec
+	traced                                                   func(*gateway.Record) bool
 }
 
-func newRequestVectors() requestVectors {
+func newRequestVectors(traced func(*gateway.Record) bool) requestVectors {
+	if traced == nil {
+		traced = sampled
+	}
 	return requestVectors{
+		traced: traced,
 		total: counterVec("afloat_requests_total",
 			"Requests that ended, by the status that the client got; 499 when it went away before.",
 			"route", "service", "code"),
 		failed: counterVec("afloat_requests_failed_total",
 			"Requests that failed their user, by reason; \"service_error\" is the service's own 5xx.",
 			"route", "service", "reason"),
+		calls: counterVec("afloat_grpc_calls_total",
+			"Calls of gRPC that ended, by their status.", "route", "service", "status"),
 		retries: counterVec("afloat_retries_total",
 			"Tries after a request's first.", "route", "service"),
 		fallbacks: counterVec("afloat_fallbacks_total",
@@ -32,7 +39,7 @@ func newRequestVectors() requestVectors {
 			"Bytes of request bodies.", "route", "service"),
 		sent: counterVec("afloat_response_bytes_total",
 			"Bytes of response bodies.", "route", "service"),
-		duration: histogramVec("afloat_request_duration_seconds",
+		duration: newDurationsVec("afloat_request_duration_seconds",
 			"Time from a request's head until the last byte of its response.", "route", "service"),
 	}
 }
@@ -52,14 +59,14 @@ func (v requestVectors) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (v requestVectors) collectors() []prometheus.Collector {
-	return []prometheus.Collector{v.total, v.failed, v.retries, v.fallbacks, v.received, v.sent, v.duration}
+	return []prometheus.Collector{v.total, v.failed, v.calls, v.retries, v.fallbacks, v.received, v.sent, v.duration}
 }
 
 // resolve looks all names up once, so that a request needs no look-up.
 func (v requestVectors) resolve(route, service string) *requestMetrics {
 	m := &requestMetrics{
 		vectors: v, route: route, service: service,
-		duration: v.duration.WithLabelValues(route, service),
+		duration: v.duration.with(route, service),
 		retries:  v.retries.WithLabelValues(route, service),
 		received: v.received.WithLabelValues(route, service),
 		sent:     v.sent.WithLabelValues(route, service),
@@ -69,23 +76,36 @@ func (v requestVectors) resolve(route, service string) *requestMetrics {
 	return m
 }
 
+// remove deletes what resolve has made.
+func (v requestVectors) remove(route, service string) {
+	v.duration.remove(route, service)
+	for _, c := range []*prometheus.CounterVec{v.retries, v.received, v.sent} {
+		c.DeleteLabelValues(route, service)
+	}
+}
+
 // requestMetrics are the series of one route and service.
 type requestMetrics struct {
 	vectors                 requestVectors
 	route, service          string
-	duration                prometheus.Observer
+	wanted                  bool // by the configuration in force, or the next; guarded by the Metrics' mu
+	duration                *durationSeries
 	retries, received, sent prometheus.Counter
-	codes                   [codesMax]atomic.Pointer[counter]
-	failures                [reasonsMax]atomic.Pointer[counter]
-}
 
-// counter is a pointer's worth of a [prometheus.Counter].
-type counter struct{ prometheus.Counter }
+	fallbacks lazyCounter
+	codes     [codesMax]lazyCounter
+	failures  [reasonsMax]lazyCounter
+	calls     [callsMax]lazyCounter
+
+	mu      sync.Mutex // guards what follows, and the making of series
+	removed bool
+}
 
 // Request counts a request that has ended.
 func (m *requestMetrics) Request(r *gateway.Record) {
 	m.code(r.Status).Inc()
-	m.duration.Observe(r.Duration.Seconds())
+	m.duration.observe(r.Duration)
+	m.duration.exemplars.offer(r, m.vectors.traced)
 	if r.RequestBytes > 0 {
 		m.received.Add(float64(r.RequestBytes))
 	}
@@ -95,11 +115,14 @@ func (m *requestMetrics) Request(r *gateway.Record) {
 	if r.Tries > 1 {
 		m.retries.Add(float64(r.Tries - 1))
 	}
+	if r.GRPC != "" {
+		m.call(r.GRPC).Inc()
+	}
 	if r.Failed() {
 		m.failure(r.Reason).Inc()
 	}
 	if r.Reason == gateway.ReasonFallback {
-		m.vectors.fallbacks.WithLabelValues(m.route, m.service).Inc()
+		m.fallback().Inc()
 	}
 }
 
@@ -117,9 +140,7 @@ func (m *requestMetrics) code(status int) *counter {
 	if i > 0 {
 		name = strconv.Itoa(status)
 	}
-	c := &counter{m.vectors.total.WithLabelValues(m.route, m.service, name)}
-	m.codes[i].Store(c)
-	return c
+	return m.make(&m.codes[i], m.vectors.total, name)
 }
 
 func (m *requestMetrics) failure(reason gateway.Reason) *counter {
@@ -127,9 +148,26 @@ func (m *requestMetrics) failure(reason gateway.Reason) *counter {
 	if c := m.failures[i].Load(); c != nil {
 		return c
 	}
-	c := &counter{m.vectors.failed.WithLabelValues(m.route, m.service, reasonName(reason))}
-	m.failures[i].Store(c)
-	return c
+	return m.make(&m.failures[i], m.vectors.failed, reasonName(reason))
+}
+
+// call returns the counter of a status of gRPC, of which the gateway knows all.
+func (m *requestMetrics) call(status string) *counter {
+	i := callIndex[status]
+	if c := m.calls[i].Load(); c != nil {
+		return c
+	}
+	if i == 0 {
+		status = other
+	}
+	return m.make(&m.calls[i], m.vectors.calls, status)
+}
+
+func (m *requestMetrics) fallback() *counter {
+	if c := m.fallbacks.Load(); c != nil {
+		return c
+	}
+	return m.make(&m.fallbacks, m.vectors.fallbacks)
 }
 
 // codesMax bounds the statuses that have a series; codeIndex gives each known
@@ -146,6 +184,21 @@ var codeIndex = func() (index [600]uint8) {
 	}
 	if next > codesMax {
 		panic("signal: codesMax is too small")
+	}
+	return index
+}()
+
+// callsMax bounds the statuses of gRPC that have a series; callIndex gives each
+// its place, and 0 to what is none.
+const callsMax = 18
+
+var callIndex = func() map[string]int {
+	index := map[string]int{}
+	for i, name := range gateway.GRPCStatuses() {
+		index[name] = i + 1
+	}
+	if len(index) >= callsMax {
+		panic("signal: callsMax is too small")
 	}
 	return index
 }()

@@ -31,6 +31,14 @@ type ServiceSignals struct {
 	// Saturation is the highest share of the limit that was in use; above 1
 	// when requests were queued too. For the sum, it is the worst service's.
 	Saturation float64 `json:"saturation"`
+	// FailingSince is since when more than 0.5% of the requests fail, and SlowSince
+	// since when the p99 is above three times the usual one and 100 ms; both are
+	// judged over 10 s, and zero while it is not so.
+	FailingSince time.Time `json:"failingSince,omitzero"`
+	SlowSince    time.Time `json:"slowSince,omitzero"`
+	// UsualP99Seconds is the p99 of the last quarter of an hour or so in which it
+	// was not slow; 0 until that is known.
+	UsualP99Seconds float64 `json:"usualP99Seconds,omitempty"`
 }
 
 // History is the golden signals of a service, second by second, oldest first.
@@ -53,22 +61,15 @@ func (w *Window) Snapshot(last time.Duration) []ServiceSignals {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	slots := w.recent(last)
-	var took time.Duration
-	for _, at := range slots {
-		took += w.slots[at].took
-	}
-	all := ServiceSignals{Seconds: took.Seconds()}
+	all := ServiceSignals{Seconds: w.took(slots).Seconds()}
 	var allCells []cell
 	var each []ServiceSignals
 	for _, s := range w.sorted() {
-		signals := ServiceSignals{Service: s.name, Seconds: took.Seconds()}
-		var cells []cell
+		signals := w.signalsOf(s, slots)
 		for _, at := range slots {
-			signals.add(&s.past[at])
-			cells = append(cells, s.past[at].cells...)
+			allCells = append(allCells, s.past[at].cells...)
 		}
-		allCells = append(allCells, cells...)
-		signals.finish(cells)
+		s.course.tell(&signals)
 		if s.name != "" {
 			each = append(each, signals)
 		}
@@ -80,6 +81,26 @@ func (w *Window) Snapshot(last time.Duration) []ServiceSignals {
 	}
 	all.finish(allCells)
 	return append([]ServiceSignals{all}, each...)
+}
+
+// signalsOf sums up some seconds of a service. The caller holds mu.
+func (w *Window) signalsOf(s *serviceWindow, slots []int) ServiceSignals {
+	signals := ServiceSignals{Service: s.name, Seconds: w.took(slots).Seconds()}
+	w.cells = w.cells[:0]
+	for _, at := range slots {
+		signals.add(&s.past[at])
+		w.cells = append(w.cells, s.past[at].cells...)
+	}
+	signals.finish(w.cells)
+	return signals
+}
+
+// took is how long some seconds really were. The caller holds mu.
+func (w *Window) took(slots []int) (sum time.Duration) {
+	for _, at := range slots {
+		sum += w.slots[at].took
+	}
+	return sum
 }
 
 // Histories returns the last seconds one by one, in the order of Snapshot.

@@ -11,7 +11,7 @@ import (
 // tryVectors are the series of all endpoints.
 type tryVectors struct {
 	total    *prometheus.CounterVec
-	duration *prometheus.HistogramVec
+	duration *durationsVec
 }
 
 // classes are the ways for a try to end, by their number.
@@ -21,7 +21,7 @@ func newTryVectors() tryVectors {
 	return tryVectors{
 		total: counterVec("afloat_upstream_tries_total",
 			"Tries at an endpoint that ended, by class.", "service", "endpoint", "class"),
-		duration: histogramVec("afloat_upstream_try_duration_seconds",
+		duration: newDurationsVec("afloat_upstream_try_duration_seconds",
 			"Time until a try's response began, or the try failed.", "service", "endpoint"),
 	}
 }
@@ -39,7 +39,7 @@ func (v tryVectors) Collect(ch chan<- prometheus.Metric) {
 }
 
 func (v tryVectors) resolve(service, endpoint string) *tryMetrics {
-	m := &tryMetrics{duration: v.duration.WithLabelValues(service, endpoint)}
+	m := &tryMetrics{duration: v.duration.with(service, endpoint)}
 	for i, class := range classes {
 		m.total[i] = v.total.WithLabelValues(service, endpoint, class.String())
 	}
@@ -47,7 +47,7 @@ func (v tryVectors) resolve(service, endpoint string) *tryMetrics {
 }
 
 func (v tryVectors) remove(service, endpoint string) {
-	v.duration.DeleteLabelValues(service, endpoint)
+	v.duration.remove(service, endpoint)
 	for _, class := range classes {
 		v.total.DeleteLabelValues(service, endpoint, class.String())
 	}
@@ -56,7 +56,7 @@ func (v tryVectors) remove(service, endpoint string) {
 // tryMetrics are the series of one endpoint.
 type tryMetrics struct {
 	total    [len(classes)]prometheus.Counter
-	duration prometheus.Observer
+	duration *durationSeries
 }
 
 // Try counts a try that has ended.
@@ -64,17 +64,5 @@ func (m *tryMetrics) Try(class policy.Class, took time.Duration) {
 	if int(class) < len(m.total) {
 		m.total[class].Inc()
 	}
-	m.duration.Observe(took.Seconds())
-}
-
-// histogramVec has classic buckets for every Prometheus, and native ones,
-// which are 10% wide, for those that ask for protobuf.
-func histogramVec(name, help string, labels ...string) *prometheus.HistogramVec {
-	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
-		Name: name, Help: help,
-		Buckets:                         []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
-		NativeHistogramBucketFactor:     1.1,
-		NativeHistogramMaxBucketNumber:  160,
-		NativeHistogramMinResetDuration: time.Hour,
-	}, labels)
+	m.duration.observe(took)
 }

@@ -109,8 +109,8 @@ func (v *View) addStatus(status gateway.Status) {
 
 func (v *View) addReplicas(services []supervise.ServiceStatus) {
 	for _, s := range services {
-		service := v.service(s.Name)
-		service.Replicas = s.Replicas
+		service := v.service(s.Service)
+		service.Replicas = append(service.Replicas, s.Replicas...)
 		if s.Rollout == supervise.RolloutStalled {
 			service.Rollout = "rollout stalled: " + s.RolloutWhy
 		}

@@ -2,6 +2,7 @@ package signal
 
 import (
 	"context"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -17,7 +18,7 @@ const (
 	// windowSlots is how many seconds a Window remembers.
 	windowSlots = 300
 	// windowServices bounds the services that a Window keeps apart; those
-	// beyond count under "other".
+	// beyond are "other" together, but for their totals.
 	windowServices = 500
 	// windowShards bounds the copies of a service's counters.
 	windowShards = 8
@@ -35,8 +36,12 @@ type Window struct {
 
 	mu       sync.Mutex // guards what follows
 	services map[string]*serviceWindow
+	none     *serviceWindow    // of requests without a service; nil: nobody counts any
+	rest     *serviceWindow    // of services beyond windowServices; nil: likewise
+	crowd    map[string]*tally // of each of these
 	slots    [windowSlots]slot
-	ticks    int // slots written so far
+	ticks    int    // slots written so far
+	cells    []cell // room for signalsOf
 }
 
 // slot is when a second of all services ended, and how long it really was.
@@ -52,7 +57,10 @@ type serviceWindow struct {
 	before reading // at the last tick, summed over the shards
 	failed uint32  // likewise
 	past   [windowSlots]second
-	idle   int // ticks in a row without a request and without a place in the status
+	ever   ServiceTotal
+	last   [3]uint32 // what the counters were when ever was brought up to them
+	idle   int       // ticks in a row without a request and without a place in the status
+	course course
 }
 
 // windowShard counts the requests of a part of the clients, so that cores do
@@ -60,7 +68,8 @@ type serviceWindow struct {
 type windowShard struct {
 	latencies latencies
 	failed    atomic.Uint32
-	_         [60]byte
+	harmed    atomic.Uint32 // of them, those that are not the client's own doing
+	_         [56]byte
 }
 
 // second is what happened in one second.
@@ -77,7 +86,7 @@ func NewWindow(status func() gateway.Status) *Window {
 	for shards < runtime.GOMAXPROCS(0) && shards < windowShards {
 		shards *= 2
 	}
-	return &Window{status: status, mask: uint16(shards - 1), services: map[string]*serviceWindow{}}
+	return &Window{status: status, mask: uint16(shards - 1), services: map[string]*serviceWindow{}, crowd: map[string]*tally{}}
 }
 
 // Serve closes a slot each second until the context ends, and then returns
@@ -102,7 +111,14 @@ func (w *Window) Serve(ctx context.Context) error {
 func (w *Window) Route(_, service string) gateway.RequestObserver {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return &windowRequests{w.service(service).shards, w.mask}
+	s := w.service(service)
+	requests := windowRequests{s.shards, w.mask}
+	if s == w.rest {
+		if t := w.tally(service); t != nil {
+			return &crowdRequests{requests, t.shards}
+		}
+	}
+	return &requests
 }
 
 // Endpoint returns what ignores tries: a Window is about what users got.
@@ -111,19 +127,34 @@ func (w *Window) Endpoint(string, string) gateway.TryObserver { return ignoredTr
 // Event does nothing.
 func (w *Window) Event(gateway.Event) {}
 
-// service returns what is kept of a service. The caller holds mu.
+// service returns what is kept of a service. Its caller holds mu.
 func (w *Window) service(name string) *serviceWindow {
 	s := w.services[name]
-	if s == nil && len(w.services) >= windowServices {
-		name = other
-		s = w.services[name]
-	}
-	if s == nil {
-		s = &serviceWindow{name: name, shards: make([]windowShard, w.mask+1)}
+	switch {
+	case s != nil:
+	case name == "":
+		return w.shared(&w.none, "")
+	case len(w.services) >= windowServices:
+		return w.shared(&w.rest, other)
+	default:
+		s = w.newService(name)
 		w.services[name] = s
 	}
 	s.idle = 0
 	return s
+}
+
+// shared returns what is of no one service, and is never forgotten: it is in use
+// for as long as the gateway is.
+func (w *Window) shared(s **serviceWindow, name string) *serviceWindow {
+	if *s == nil {
+		*s = w.newService(name)
+	}
+	return *s
+}
+
+func (w *Window) newService(name string) *serviceWindow {
+	return &serviceWindow{name: name, shards: make([]windowShard, w.mask+1)}
 }
 
 // windowRequests counts the requests of one route and service.
@@ -138,6 +169,9 @@ func (w *windowRequests) Request(r *gateway.Record) {
 	shard.latencies.observe(r.Duration)
 	if r.Failed() {
 		shard.failed.Add(1)
+		if !r.Reason.OfClient() {
+			shard.harmed.Add(1)
+		}
 	}
 }
 
@@ -157,19 +191,44 @@ func (w *Window) tick(now time.Time, took time.Duration) {
 	w.slots[at] = slot{now, took}
 	w.ticks++
 	for _, s := range status.Services {
-		w.service(s.Name)
-	}
-	for name, s := range w.services {
-		s.tick(at)
-		if s.idle++; s.idle > windowSlots && w.status != nil {
-			delete(w.services, name)
+		if w.crowd[s.Name] == nil { // else its requests count with the rest until it is asked for again
+			w.service(s.Name)
 		}
 	}
-	for _, s := range status.Services {
+	for _, s := range w.sorted() {
+		s.tick(at)
+		s.idle++
+	}
+	for _, s := range slices.Concat(status.Services, status.Originals) {
+		if t := w.crowd[s.Name]; t != nil {
+			t.idle = 0
+		}
 		if kept := w.services[s.Name]; kept != nil {
 			kept.idle = 0
 			second := &kept.past[at]
 			second.inFlight, second.limit, second.queued = s.InFlight, s.Limit, s.Queued
+		}
+	}
+	slots := w.recent(courseSpan)
+	for _, s := range w.sorted() {
+		signals := w.signalsOf(s, slots)
+		s.course.step(now, &signals)
+	}
+	if w.status != nil {
+		w.forget()
+	}
+}
+
+// forget lets go of services that are configured no more. The caller holds mu.
+func (w *Window) forget() {
+	for name, s := range w.services {
+		if s.idle > windowSlots {
+			delete(w.services, name)
+		}
+	}
+	for name, t := range w.crowd {
+		if t.idle++; t.idle > windowSlots {
+			delete(w.crowd, name)
 		}
 	}
 }
@@ -197,9 +256,11 @@ func (s *second) reused() second { return second{cells: s.cells[:0]} }
 
 // sorted returns the services by name. The caller holds mu.
 func (w *Window) sorted() []*serviceWindow {
-	services := make([]*serviceWindow, 0, len(w.services))
-	for _, s := range w.services {
-		services = append(services, s)
+	services := slices.Collect(maps.Values(w.services))
+	for _, s := range []*serviceWindow{w.none, w.rest} {
+		if s != nil {
+			services = append(services, s)
+		}
 	}
 	slices.SortFunc(services, func(a, b *serviceWindow) int { return strings.Compare(a.name, b.name) })
 	return services

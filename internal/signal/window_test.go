@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,6 +67,7 @@ func TestWindowSumsUpTheSecondsAskedFor(t *testing.T) {
 			{
 				Service: "cart", Seconds: 10, Requests: 1000, Rate: 100, Failed: 30, FailedShare: 0.03,
 				P50Seconds: 0.010, P95Seconds: 0.010, P99Seconds: 0.300, InFlight: 14, Limit: 20, Queued: 2, Saturation: 0.8,
+				FailingSince: time.Date(2000, 1, 1, 0, 0, 4, 0, time.UTC), // the slow thousand of the first second left the share before
 			},
 			{
 				Service: "stock", Seconds: 10, Requests: 1000, Rate: 100,
@@ -144,6 +146,95 @@ func TestWindowForgetsWhatIsTooOld(t *testing.T) {
 	})
 }
 
+// TestWindowGoesOnCountingAfterFiveQuietMinutes: the gateway asks once, at its
+// start, for what counts the requests that no route takes.
+func TestWindowGoesOnCountingAfterFiveQuietMinutes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := signal.NewWindow(func() gateway.Status {
+			return gateway.Status{Originals: []gateway.ServiceStatus{{Name: "outbound"}}}
+		})
+		serve(t, w)
+		unrouted, original := w.Route("none", ""), w.Route("original", "outbound")
+		var beyond gateway.RequestObserver
+		for i := range 600 {
+			beyond = w.Route("any", fmt.Sprintf("s%03d", i))
+		}
+		for _, wait := range []time.Duration{time.Second, 302 * time.Second} {
+			time.Sleep(wait)
+			synctest.Wait()
+			for _, o := range []gateway.RequestObserver{unrouted, original, beyond} {
+				o.Request(&gateway.Record{Status: 404})
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if got := w.Snapshot(time.Second); got[0].Requests != 3 {
+				t.Errorf("after %v: %d of 3 requests counted", wait, got[0].Requests)
+			}
+		}
+	})
+}
+
+// TestTotalsAreOfEachServiceBeyondTheWindow: what an incident cost, and whether
+// there is one, must not depend on how many services there are.
+func TestTotalsAreOfEachServiceBeyondTheWindow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var status gateway.Status
+		for i := range 600 {
+			status.Services = append(status.Services, gateway.ServiceStatus{Name: fmt.Sprintf("s%03d", i)})
+		}
+		w := signal.NewWindow(func() gateway.Status { return status })
+		serve(t, w)
+		count := func(prefix string, n int, status int) {
+			for i := range 600 {
+				ask(w, fmt.Sprintf("%s%03d", prefix, i), n, time.Millisecond, status)
+			}
+		}
+		expect := func(prefix string, requests, failed uint64) {
+			t.Helper()
+			seen := 0
+			for _, total := range w.Totals() {
+				if !strings.HasPrefix(total.Service, prefix) {
+					continue
+				}
+				seen++
+				if want := (signal.ServiceTotal{Service: total.Service, Requests: requests, Failed: failed, Harmed: failed}); total != want {
+					t.Fatalf("%+v, want %+v", total, want)
+				}
+			}
+			if seen != 600 {
+				t.Errorf("totals of %d services, want 600", seen)
+			}
+		}
+		count("s", 2, 200)
+		count("s", 1, 503)
+		expect("s", 3, 1)
+
+		// Others take their places. Those beyond have a window once there is room.
+		for i := range status.Services {
+			status.Services[i].Name = fmt.Sprintf("t%03d", i)
+		}
+		count("t", 1, 200)
+		time.Sleep(302 * time.Second)
+		synctest.Wait()
+		count("t", 1, 503)
+		expect("t", 2, 1)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		apart := 0
+		for _, s := range w.Snapshot(time.Second) {
+			if strings.HasPrefix(s.Service, "t") && s.Requests == 1 {
+				apart++
+			}
+		}
+		if apart != 500 {
+			t.Errorf("%d services have a window, want 500", apart)
+		}
+		if totals := w.Totals(); len(totals) > 600+2 {
+			t.Errorf("totals of %d services: those that went are not forgotten", len(totals))
+		}
+	})
+}
+
 func TestWindowBoundsItsServices(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := signal.NewWindow(nil)
@@ -187,4 +278,56 @@ func TestWindowQuantilesAreAtMostASixteenthTooHigh(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWindowTellsSinceWhenAServiceFailsOrIsSlow lets a service fare well, then
+// fail, then be slow, and well again.
+func TestWindowTellsSinceWhenAServiceFailsOrIsSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := signal.NewWindow(gatewayStatus)
+		serve(t, w)
+		fares := func(seconds int, took time.Duration, status int) (begun time.Time, now signal.ServiceSignals) {
+			begun = time.Now()
+			for range seconds {
+				ask(w, "cart", 100, took, status)
+				time.Sleep(time.Second)
+				synctest.Wait()
+			}
+			for _, s := range w.Snapshot(10 * time.Second) {
+				if s.Service == "cart" {
+					now = s
+				}
+			}
+			return begun, now
+		}
+		close := func(what string, got, want time.Time) {
+			t.Helper()
+			if d := got.Sub(want); got.IsZero() || d < 0 || d > 3*time.Second {
+				t.Errorf("%s since %v, want %v", what, got, want)
+			}
+		}
+		well := func(what string, s signal.ServiceSignals) {
+			t.Helper()
+			if !s.FailingSince.IsZero() || !s.SlowSince.IsZero() {
+				t.Errorf("%s: failing since %v, slow since %v", what, s.FailingSince, s.SlowSince)
+			}
+		}
+		_, now := fares(20, 200*time.Millisecond, 200)
+		if well("at first", now); now.UsualP99Seconds != 0 {
+			t.Errorf("20 s made a p99 of %v usual", now.UsualP99Seconds)
+		}
+		_, now = fares(40, 50*time.Millisecond, 200)
+		well("faster than at first", now)
+		begun, now := fares(60, 50*time.Millisecond, 503)
+		close("it fails", now.FailingSince, begun)
+		_, now = fares(20, 50*time.Millisecond, 200)
+		well("after failures", now)
+		begun, now = fares(600, 10*time.Second, 200)
+		close("it is slow", now.SlowSince, begun)
+		if now.UsualP99Seconds > 1 {
+			t.Errorf("ten slow minutes made a p99 of %v usual", now.UsualP99Seconds)
+		}
+		_, now = fares(20, 50*time.Millisecond, 200)
+		well("in the end", now)
+	})
 }
