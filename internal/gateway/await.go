@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"errors"
 	"time"
 
 	"github.com/afloat-dev/afloat/internal/gateway/http1"
@@ -13,19 +14,22 @@ const lookInterval = 100 * time.Millisecond
 
 // awaitResponse reads the response's head. While the request's body is still
 // on its way the time does not count.
-func (x *exchange) awaitResponse(u *upstream, start time.Time) error {
-	now := time.Now()
+func (x *exchange) awaitResponse(u upstream, start time.Time) error {
+	now := start
+	if kept, ok := u.(*upstreamConn); !ok || !kept.unsent { // else nothing was waited for
+		now = later(start)
+	}
 	left := x.tryLeft(start, now)
-	end := now.Add(left)
+	end, look := now.Add(left), lookInterval
+	if x.body.streams() {
+		look = asideAfter
+	}
 	for {
-		by := now.Add(lookInterval)
-		if set := u.timed.readSet; set.After(now.Add(lookInterval/2)) && set.Before(by) {
-			by = set // near enough: leave the deadline as it is
-		}
+		by := now.Add(look)
 		if end.Before(by) {
 			by = end
 		}
-		err := x.readResponse(u, by)
+		err := u.receive(x, by)
 		if err == nil {
 			final, err := x.final()
 			if final || err != nil {
@@ -33,14 +37,19 @@ func (x *exchange) awaitResponse(u *upstream, start time.Time) error {
 			}
 			continue
 		}
-		if !expired(err) {
+		if _, unsent := errors.AsType[*http1.WriteError](err); unsent || !expired(err) {
 			return err
 		}
 		now = time.Now()
+		if late := now.Sub(by); late > stallLeast {
+			end = end.Add(late) // Afloat stood still, and the response may be there
+		}
 		if x.body.sending() {
 			x.began, end = now, now.Add(left)
 		}
-		if err := x.look(u.pool.endpoint, now, end); err != nil {
+		x.leaveToOthers()
+		look = lookInterval
+		if err := x.look(x.asked.endpoint, now, end); err != nil {
 			return err
 		}
 	}
@@ -56,27 +65,14 @@ func (x *exchange) look(e *endpoint, now, end time.Time) error {
 	}
 	sending := x.body.sending()
 	switch {
-	case !now.Before(end):
+	case !now.Before(end), x.callOver(now):
 		return errTimeout
-	case x.session.closed.Load(), !sending && x.session.conn.Gone():
+	case x.client.gone(sending):
 		return errClientGone
-	case !sending && e.hangsSince(x.began) && x.to.retryOn.timeout && x.repeatable() && x.otherUsable():
+	case !sending && e.hangsSince(x.began) && x.to.retryOn.timeout && x.repeatable() && x.among().otherUsable(x.tried):
 		return errHung // and only then: else nothing helps but to wait on
 	}
 	return nil
-}
-
-// readResponse reads the response's head, and holds no buffer before its first
-// byte has come: an endpoint that is slow has many requests waiting.
-func (x *exchange) readResponse(u *upstream, by time.Time) error {
-	u.timed.readBy = by
-	if u.Buffered() == 0 {
-		u.timed.setRead(by)
-		if err := u.Await(); err != nil {
-			return err
-		}
-	}
-	return u.ReadResponse(&x.response, x.request.Method)
 }
 
 // errSwitch is why a change of protocol is not passed on.

@@ -12,30 +12,44 @@ import (
 type choice struct {
 	endpoint *endpoint
 	permit   policy.BreakerPermit
+	scouts   bool // for all endpoints, which are ejected
 }
 
 // choose picks an endpoint, rather not one that was tried before. It may come
 // back to a tried one, and to one that is down when all are: with nothing
-// better, a try can only help. It never passes an open breaker; retryAfter then
-// says when the first of them will let a probe through.
-func (s *service) choose(tried []*endpoint) (c choice, reason Reason, retryAfter time.Duration) {
-	all := *s.endpoints.Load()
+// better, a try can only help. It passes an open breaker only to scout; else
+// retryAfter says when the first of them will let a probe through.
+//
+// Draw is the hash of what keeps a request at an endpoint, or a random number,
+// and at is now.
+func (s *subset) choose(tried []*endpoint, draw uint64, at time.Time) (c choice, reason Reason, retryAfter time.Duration) {
+	all, tiers, config := *s.endpoints.Load(), *s.tiers.Load(), s.service.config.Load()
 	if len(all) == 0 {
 		return choice{}, ReasonNoEndpoint, 0
 	}
-	refused := tried
+	w := wish{refused: tried, now: at.Sub(clock), draw: draw, panics: s.panics(all, config)}
+	w.warm = w.now-time.Duration(s.service.begun.Load()) >= config.Warmup
 	for range all { // each round ends the choice or refuses one endpoint more
-		e := s.candidate(all, refused)
+		e := pick(tiers, w, float64(config.SpillBelow))
 		if e == nil {
 			break
 		}
 		if c, ok := e.take(); ok {
 			return c, "", 0
 		}
-		refused = append(slices.Clip(refused), e)
+		if w.panics && e.hold() {
+			return choice{endpoint: e}, "", 0 // although its breaker is open
+		}
+		w.refused = append(slices.Clip(w.refused), e)
+	}
+	if c, ok := s.scout(all); ok {
+		return c, "", 0
 	}
 	if c, ok := lastResort(all, tried); ok {
 		return c, "", 0
+	}
+	if !slices.ContainsFunc(all, func(e *endpoint) bool { return !e.draining.Load() }) {
+		return choice{}, ReasonNoEndpoint, 0
 	}
 	for _, e := range all {
 		if after := e.breaker.Status().RetryAfter; after > 0 && (retryAfter == 0 || after < retryAfter) {
@@ -45,19 +59,53 @@ func (s *service) choose(tried []*endpoint) (c choice, reason Reason, retryAfter
 	return choice{}, ReasonBreakerOpen, retryAfter
 }
 
+// panics reports whether so few endpoints are usable that the rest would be
+// overloaded, if nobody asked those which may be able to serve a little.
+func (s *subset) panics(all []*endpoint, c *ServiceConfig) bool {
+	if c.PanicBelow <= 0 {
+		return false
+	}
+	usable := 0
+	for _, e := range all {
+		if e.usable() {
+			usable++
+		}
+	}
+	return float64(usable) < float64(c.PanicBelow)*float64(len(all))
+}
+
 // take asks for the permission to try the endpoint.
 func (e *endpoint) take() (c choice, ok bool) {
 	permit, err := e.breaker.Allow()
 	if err != nil {
 		return choice{}, false
 	}
-	e.inFlight.Add(1)
-	if e.draining.Load() { // removed just now: who drains it may not have counted this try
-		e.inFlight.Add(-1)
+	if !e.hold() {
 		permit.Done(policy.Ignored)
 		return choice{}, false
 	}
-	return choice{e, permit}, true
+	return choice{endpoint: e, permit: permit}, true
+}
+
+// otherUsable reports whether an endpoint is there that was not tried yet.
+func (s *subset) otherUsable(tried []*endpoint) bool {
+	for _, e := range *s.endpoints.Load() {
+		if e.usable() && !contains(tried, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// hold counts a try in, unless the endpoint was removed just now: who drains it
+// may not have counted this try.
+func (e *endpoint) hold() bool {
+	e.inFlight.Add(1)
+	if e.draining.Load() {
+		e.inFlight.Add(-1)
+		return false
+	}
+	return true
 }
 
 // lastResort takes, when no untried endpoint is usable, one that was tried; or
@@ -82,50 +130,4 @@ func lastResort(all, tried []*endpoint) (c choice, ok bool) {
 		}
 	}
 	return choice{}, false
-}
-
-// candidate is the endpoint that the balance prefers among the usable ones
-// that are not refused, or nil.
-func (s *service) candidate(all, refused []*endpoint) *endpoint {
-	if s.config.Load().Balance == BalanceRoundRobin {
-		n := s.turn.Add(1)
-		for i := range uint64(len(all)) {
-			if e := all[(n+i)%uint64(len(all))]; e.usable() && !slices.Contains(refused, e) {
-				return e
-			}
-		}
-		return nil
-	}
-	var a, b *endpoint // two at random, by reservoir sampling
-	seen := 0
-	for _, e := range all {
-		if !e.usable() || slices.Contains(refused, e) {
-			continue
-		}
-		switch seen++; {
-		case seen == 1:
-			a = e
-		case seen == 2:
-			b = e
-		default:
-			switch rand.IntN(seen) {
-			case 0:
-				a = e
-			case 1:
-				b = e
-			}
-		}
-	}
-	switch {
-	case b == nil:
-		return a
-	case a.inFlight.Load() == b.inFlight.Load():
-		if rand.Uint32()&1 == 0 {
-			return a
-		}
-		return b
-	case a.inFlight.Load() < b.inFlight.Load():
-		return a
-	}
-	return b
 }

@@ -1,10 +1,14 @@
 package gateway
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/afloat-dev/afloat/policy"
 )
 
 // BenchmarkKeepAliveRequest is a GET of about a kilobyte, with every policy that
@@ -41,7 +45,7 @@ const getRequest = "GET /catalogue?page=2 HTTP/1.1\r\nHost: shop.example\r\nAcce
 func benchmarkRequest(b *testing.B, request, end string, config func(ServiceConfig) *Config) {
 	const answer = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 1024\r\n\r\n"
 	whole := []byte(answer + strings.Repeat("x", 1024))
-	c := config(ServiceConfig{Endpoints: []string{parrot(b, end, whole)}})
+	c := config(ServiceConfig{Endpoints: Addresses(parrot(b, end, whole))})
 	c.Listeners = []ListenerConfig{{Address: "127.0.0.1:0"}}
 	g := New(Options{})
 	if err := g.Apply(c); err != nil {
@@ -98,4 +102,26 @@ func parrot(b *testing.B, end string, answer []byte) string {
 		}
 	}()
 	return l.Addr().String()
+}
+
+// BenchmarkChoose is the choice of an endpoint, with its breaker's permission.
+func BenchmarkChoose(b *testing.B) {
+	for _, balance := range Balance("").Enum() {
+		for _, n := range []int{1, 3, 10, 100} {
+			b.Run(fmt.Sprint(balance, "/", n), func(b *testing.B) {
+				c := ServiceConfig{Balance: Balance(balance), Endpoints: many(n)}
+				s := newService("web", c, nothing{}, new(lag))
+				s.setEndpoints(c.Endpoints)
+				draw, at := uint64(0), time.Now()
+				b.ReportAllocs()
+				for b.Loop() {
+					draw = mix(draw)
+					c, _, _ := s.choose(nil, draw, at)
+					c.permit.Done(policy.Success)
+					c.endpoint.inFlight.Add(-1)
+				}
+				s.close()
+			})
+		}
+	}
 }

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"io"
 	"math"
 	"slices"
 	"sync"
@@ -22,13 +23,18 @@ type requestBody struct {
 	pooled *[]byte // what kept lies in, when it is not the client's buffer
 
 	streamed bool          // an endpoint has been sent some of it
-	ended    chan struct{} // closed when the streaming has ended; nil before it
+	ended    chan struct{} // closed when it has been read to its end, or failed; nil before it is streamed
 	err      error         // why it ended early; read after ended
 	counted  int64         // read after ended
+	feed     *feed         // of a body that is streamed from or to HTTP/2
+	tap      *tap          // the present try's
 }
 
 // tooLarge is why a body was refused or broken off.
 const tooLarge = "the request's body is larger than the listener's bodyBytes"
+
+// tooLargeKeyed is why a body cannot be compared with that of a repeat.
+const tooLargeKeyed = "the body is too large for a request with an Idempotency-Key"
 
 // replays holds buffers for bodies that did not fit the client's buffer.
 var replays = sync.Pool{New: func() any { return new([]byte) }}
@@ -42,26 +48,37 @@ func (b *requestBody) collect() (status int, reason Reason, why string) {
 	if b.framing.None() {
 		return 0, "", ""
 	}
-	s := b.exchange.session
-	c := s.listener.config.Load()
+	x := b.exchange
+	c := x.session.listener.config.Load()
 	if c.BodyBytes > 0 && b.framing.Length > c.BodyBytes {
 		return 413, ReasonTooLarge, tooLarge
 	}
-	if b.exchange.request.ExpectContinue {
-		s.conn.WriteContinue()
-		if s.conn.Flush() != nil {
-			return 0, "", "" // the client has gone: the first try will notice
-		}
+	if x.request.ExpectContinue && x.client.proceed() != nil {
+		return 0, "", "" // the client has gone: the first try will notice
 	}
-	if b.framing.Chunked || b.framing.Length > int64(b.exchange.to.service.config.Load().ReplayBytes) {
+	switch most := int64(x.to.replays); {
+	case x.keyed != nil:
+		most = int64(x.keyed.config.BodyBytes)
+		if b.framing.Length > most {
+			return 413, ReasonTooLarge, tooLargeKeyed
+		}
+	case b.framing.Chunked, b.framing.Length > most:
+		x.client.paceBody()
 		return 0, "", ""
 	}
-	s.timed.readBy = time.Now().Add(c.StallTimeout)
-	defer func() { s.timed.readBy = time.Time{} }()
-	err := b.read(s.conn.Body(), int(b.framing.Length))
+	x.client.readBy(time.Now().Add(c.StallTimeout))
+	var err error
+	if b.framing.Chunked {
+		err = b.readToEnd(x.client.body(), min(x.keyed.config.BodyBytes, int(min(b.bytesMax(), math.MaxInt))))
+	} else {
+		err = b.read(x.client.body(), int(b.framing.Length))
+	}
+	x.client.readBy(time.Time{})
 	switch {
 	case err == nil:
 		return 0, "", ""
+	case err == http1.ErrTooLong:
+		return 413, ReasonTooLarge, tooLargeKeyed
 	case expired(err):
 		return 408, ReasonClientSlow, "the request's body took too long"
 	}
@@ -70,7 +87,7 @@ func (b *requestBody) collect() (status int, reason Reason, why string) {
 
 // read keeps the whole body: where it lies, when all of it has come with the
 // head, and else in a buffer.
-func (b *requestBody) read(body *http1.Body, length int) error {
+func (b *requestBody) read(body source, length int) error {
 	if view, err := body.Peek(); err == nil && len(view) == length {
 		body.Consume(length) // the bytes stay until the connection is read again
 		b.kept, b.bytes = view, int64(length)
@@ -85,7 +102,7 @@ func (b *requestBody) read(body *http1.Body, length int) error {
 		n, err := body.Read(kept[len(kept):min(cap(kept), length)])
 		kept = kept[:len(kept)+n]
 		b.bytes = int64(len(kept))
-		if err != nil {
+		if err != nil && len(kept) < length {
 			return err
 		}
 	}
@@ -93,7 +110,26 @@ func (b *requestBody) read(body *http1.Body, length int) error {
 	return nil
 }
 
+// readToEnd keeps the whole of a body of unknown length, which is sent with its
+// length then.
+func (b *requestBody) readToEnd(body source, most int) error {
+	kept, err := io.ReadAll(io.LimitReader(body, int64(most)+1))
+	b.bytes = int64(len(kept))
+	switch {
+	case err != nil:
+		return err
+	case len(kept) > most:
+		return http1.ErrTooLong
+	}
+	b.kept, b.framing = kept, http1.Framing{Length: int64(len(kept))}
+	b.exchange.request.Framing = b.framing
+	return nil
+}
+
 func (b *requestBody) release() {
+	if b.feed != nil {
+		b.stop()
+	}
 	if b.pooled != nil {
 		replays.Put(b.pooled)
 	}
@@ -101,38 +137,73 @@ func (b *requestBody) release() {
 }
 
 // replayable reports whether the request can be sent to another endpoint.
-func (b *requestBody) replayable() bool { return !b.streamed }
+func (b *requestBody) replayable() bool {
+	return !b.streamed || b.feed != nil && b.feed.replayable()
+}
 
 // streams reports whether the body is sent while it comes.
 func (b *requestBody) streams() bool { return !b.framing.None() && b.kept == nil }
 
-// send writes the body after the head that is in u's buffer, and flushes.
-func (b *requestBody) send(u *upstream) error {
+// bytesMax bounds the body.
+func (b *requestBody) bytesMax() int64 {
+	if c := b.exchange.session.listener.config.Load(); c.BodyBytes > 0 {
+		return c.BodyBytes
+	}
+	return math.MaxInt64
+}
+
+// send writes the body after the head that is in u's buffer. A new connection's
+// endpoint may have spoken before it was asked; one that is reused has not.
+func (b *requestBody) send(u *upstreamConn) error {
+	u.unsent = u.again && !b.streams()
 	if !b.streams() {
 		u.WriteBody(b.kept, b.framing)
+		if u.unsent {
+			return nil
+		}
 		err := u.Flush()
 		u.Release() // the answer may take long
 		return err
 	}
-	b.streamed = true
-	b.ended = make(chan struct{})
-	go b.stream(u, b.ended)
+	if s, ok := b.exchange.client.(*session); ok && b.feed == nil {
+		b.streamed = true
+		b.ended = make(chan struct{})
+		go b.relay(s, u, b.ended)
+		return nil
+	}
+	go b.open().pour(u, b.framing)
 	return nil
 }
 
-// stream sends the body while the response is awaited, since an endpoint may
-// answer before it has read everything.
-func (b *requestBody) stream(u *upstream, ended chan struct{}) {
-	defer close(ended)
-	most := int64(math.MaxInt64)
-	if c := b.exchange.session.listener.config.Load(); c.BodyBytes > 0 {
-		most = c.BodyBytes
+// open gives the body, from its beginning, to what does not write it by the
+// codec of the client's connection.
+func (b *requestBody) open() *tap {
+	if b.feed == nil {
+		b.feed = newFeed(b.exchange.client.body(), b.bytesMax(), b.exchange.to.replays)
+		b.ended = b.feed.ended
 	}
-	b.counted, b.err = b.exchange.session.conn.Body().RelayAtMost(u.Conn, b.framing, most)
+	b.streamed = true
+	b.tap = b.feed.tap()
+	return b.tap
+}
+
+// relay sends the body while the response is awaited, since an endpoint may
+// answer before it has read everything.
+func (b *requestBody) relay(s *session, u *upstreamConn, ended chan struct{}) {
+	defer close(ended)
+	b.counted, b.err = s.conn.Body().RelayAtMost(u.Conn, b.framing, b.bytesMax())
 }
 
 // sending reports whether the body is still on its way.
 func (b *requestBody) sending() bool {
+	if b.tap != nil {
+		return !b.tap.over()
+	}
+	return b.coming()
+}
+
+// coming reports whether the body is streamed and has not been read to its end.
+func (b *requestBody) coming() bool {
 	if b.ended == nil {
 		return false
 	}
@@ -148,7 +219,7 @@ func (b *requestBody) sending() bool {
 // has begun. An endpoint may answer the last byte before the streaming learns
 // that it wrote it.
 func (b *requestBody) sentSoon() bool {
-	if !b.sending() {
+	if !b.coming() {
 		return true
 	}
 	select {
@@ -159,46 +230,85 @@ func (b *requestBody) sentSoon() bool {
 	}
 }
 
-// broken is what kept the client's body from being read to its end, or nil.
-func (b *requestBody) broken() error {
-	if b.ended == nil || b.sending() {
+// failure is why the streaming ended early, once it has.
+func (b *requestBody) failure() error {
+	if b.feed == nil {
+		return b.err
+	}
+	b.feed.mu.Lock()
+	defer b.feed.mu.Unlock()
+	if b.feed.err == io.EOF {
 		return nil
 	}
-	if e, ok := errors.AsType[*http1.ReadError](b.err); ok {
+	return b.feed.err
+}
+
+// promptly is how soon the whole of a streamed body has come that the client did
+// not take its time for.
+const promptly = 5 * time.Millisecond
+
+// prompt reports whether a streamed body was there as soon as one that is read
+// first.
+func (b *requestBody) prompt() bool {
+	if b.feed == nil {
+		return false
+	}
+	b.feed.mu.Lock()
+	defer b.feed.mu.Unlock()
+	return b.feed.err == io.EOF && b.feed.took < promptly
+}
+
+// broken is what kept the client's body from being read to its end, or nil.
+func (b *requestBody) broken() error {
+	if b.ended == nil || b.coming() {
+		return nil
+	}
+	if e, ok := errors.AsType[*http1.ReadError](b.failure()); ok {
 		return e.Err
 	}
 	return nil
 }
 
+// leave ends what the try at u takes of the body. Where another try may take
+// it anew, the client's is read on.
+func (b *requestBody) leave(u upstream) {
+	if b.feed == nil {
+		b.settle(u)
+	} else if b.tap != nil {
+		b.tap.leave(u)
+		b.tap = nil
+	}
+}
+
 // settle waits for the streaming to end and reports whether the whole body was
 // read, so that the client's connection can go on. An endpoint that has
 // answered need not read the rest: the streaming is then broken off.
-func (b *requestBody) settle(u *upstream) bool {
-	if b.ended == nil {
+func (b *requestBody) settle(u upstream) bool {
+	switch {
+	case b.ended == nil:
 		return true
-	}
-	if b.sending() {
+	case b.feed != nil:
+		sent := b.tap == nil || b.tap.leave(u)
+		b.tap = nil
+		b.stop()
+		if b.err = b.failure(); b.err == nil && (b.coming() || !sent) {
+			b.err = errTapClosed
+		}
+		return !b.coming() && b.failure() == nil
+	case b.coming():
 		_ = u.Close()
-		b.interrupt()
+		b.exchange.client.interrupt(b.ended)
 	}
 	b.bytes = b.counted
 	return b.err == nil
 }
 
-// interrupt ends the streaming by making its read fail. The streaming may be
-// setting a deadline of its own at that moment: hence more than once.
-func (b *requestBody) interrupt() {
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		_ = b.exchange.session.timed.SetReadDeadline(time.Unix(1, 0))
-		select {
-		case <-b.ended:
-			b.exchange.session.timed.readSet = time.Time{} // it is not what it was thought to be
-			return
-		case <-tick.C:
-		}
-	}
+// stop ends the reading of the client's body.
+func (b *requestBody) stop() {
+	b.feed.stop(b.exchange.client.interrupt)
+	b.feed.mu.Lock()
+	defer b.feed.mu.Unlock()
+	b.bytes = b.feed.count
 }
 
 // bodyError is a try that ended because the client's body could not be read.

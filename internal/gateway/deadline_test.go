@@ -19,7 +19,7 @@ func TestUploadMayTakeLongerThanTheTimeout(t *testing.T) {
 			io.WriteString(w, "whole")
 		}
 	})
-	c := ServiceConfig{Endpoints: []string{address}, Timeout: 300 * time.Millisecond}
+	c := ServiceConfig{Endpoints: Addresses(address), Timeout: 300 * time.Millisecond}
 	_, url := start(t, oneService(c))
 	conn := connect(t, url)
 	conn.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
@@ -34,7 +34,7 @@ func TestTimeoutBeginsWhenTheUploadHasEnded(t *testing.T) {
 	hold := make(chan struct{})
 	defer close(hold)
 	address := origin(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body); <-hold })
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}, Timeout: 300 * time.Millisecond}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address), Timeout: 300 * time.Millisecond}))
 	conn := connect(t, url)
 	conn.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
 	if res, _ := conn.answer("POST"); res.StatusCode != 504 {
@@ -44,7 +44,7 @@ func TestTimeoutBeginsWhenTheUploadHasEnded(t *testing.T) {
 
 func TestNegativeTimeoutIsNone(t *testing.T) {
 	address := origin(t, func(w http.ResponseWriter, r *http.Request) { time.Sleep(300 * time.Millisecond) })
-	c := oneService(ServiceConfig{Endpoints: []string{address}, Timeout: 50 * time.Millisecond})
+	c := oneService(ServiceConfig{Endpoints: Addresses(address), Timeout: 50 * time.Millisecond})
 	c.Routes[0].Timeout = -1
 	_, url := start(t, c)
 	if status, _ := get(t, url); status != 200 {
@@ -55,7 +55,7 @@ func TestNegativeTimeoutIsNone(t *testing.T) {
 // A request that has next to no time left is no proof of anything.
 func TestSpentDeadlineTakesNoEndpointDown(t *testing.T) {
 	address := named(t, "x")
-	g, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}, TryTimeout: 1}))
+	g, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address), TryTimeout: 1}))
 	if status, _ := get(t, url); status != 504 {
 		t.Errorf("got %d", status)
 	}
@@ -69,7 +69,7 @@ func TestEndpointThatDoesNotReadMeetsTheTryTimeout(t *testing.T) {
 	defer close(hold)
 	address := script(t, func(conn net.Conn, r *bufio.Reader) { <-hold })
 	const size = 16 << 20
-	c := ServiceConfig{Endpoints: []string{address}, TryTimeout: 300 * time.Millisecond, ReplayBytes: size}
+	c := ServiceConfig{Endpoints: Addresses(address), TryTimeout: 300 * time.Millisecond, ReplayBytes: size}
 	c.Retry = policy.RetryConfig{Attempts: -1}
 	_, url := start(t, oneService(c))
 	began := time.Now()
@@ -86,7 +86,7 @@ func TestEndpointThatDoesNotReadMeetsTheTryTimeout(t *testing.T) {
 
 func TestRetryStopsAtTheDeadline(t *testing.T) {
 	bad := origin(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500) })
-	c := ServiceConfig{Endpoints: []string{bad}, Timeout: 200 * time.Millisecond}
+	c := ServiceConfig{Endpoints: Addresses(bad), Timeout: 200 * time.Millisecond}
 	c.Retry = policy.RetryConfig{Attempts: 5, Delay: time.Second, DelayMax: time.Second, Jitter: policy.JitterNone}
 	_, url := start(t, oneService(c))
 	if status, _ := get(t, url); status != 500 {

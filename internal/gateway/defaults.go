@@ -8,11 +8,17 @@ import (
 // WithDefaults returns the Config with every zero field that has a default set
 // to it.
 func (c ListenerConfig) WithDefaults() ListenerConfig {
+	if c.Paths == "" && c.Transparent != nil {
+		c.Paths = PathAsIs // those who speak there know of no proxy
+	}
+	c.Paths = cmp.Or(c.Paths, PathNormalize)
 	c.HeaderTimeout = cmp.Or(c.HeaderTimeout, 10*time.Second)
 	c.IdleTimeout = cmp.Or(c.IdleTimeout, 75*time.Second)
 	c.StallTimeout = cmp.Or(c.StallTimeout, 30*time.Second)
 	c.HeaderBytes = cmp.Or(c.HeaderBytes, 32<<10)
+	c.BodyRateMin = cmp.Or(c.BodyRateMin, 240)
 	c.ConnectionsMax = cmp.Or(c.ConnectionsMax, 10000)
+	c.StreamsMax = cmp.Or(c.StreamsMax, 100)
 	c.DrainTimeout = cmp.Or(c.DrainTimeout, 30*time.Second)
 	return c
 }
@@ -20,7 +26,12 @@ func (c ListenerConfig) WithDefaults() ListenerConfig {
 // WithDefaults returns the Config with every zero field that has a default set
 // to it.
 func (c ServiceConfig) WithDefaults() ServiceConfig {
+	c.Protocol = cmp.Or(c.Protocol, ProtocolAuto)
+	c.StreamsMax = cmp.Or(c.StreamsMax, 100)
+	c.StreamsUnderWayMax = cmp.Or(c.StreamsUnderWayMax, 2000)
 	c.Balance = cmp.Or(c.Balance, BalanceLeastLoaded)
+	c.Hash.LoadFactor = cmp.Or(c.Hash.LoadFactor, 1.5)
+	c.SpillBelow = cmp.Or(c.SpillBelow, 0.7)
 	c.Timeout = cmp.Or(c.Timeout, 15*time.Second)
 	c.StallTimeout = cmp.Or(c.StallTimeout, 30*time.Second)
 	c.ConnectTimeout = cmp.Or(c.ConnectTimeout, time.Second)
@@ -31,6 +42,7 @@ func (c ServiceConfig) WithDefaults() ServiceConfig {
 	if c.RetryOn == nil {
 		c.RetryOn = []RetryCondition{RetryConnectFailure, RetryReset, RetryUnavailable, Retry5xx, RetryTimeout}
 	}
+	c.User = cmp.Or(c.User, KeyConfig{Client: true})
 	c.Retry = c.Retry.WithDefaults()
 	c.Breaker = c.Breaker.WithDefaults()
 	c.Concurrency = c.Concurrency.WithDefaults()

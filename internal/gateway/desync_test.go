@@ -36,14 +36,14 @@ func script(t *testing.T, f func(conn net.Conn, r *bufio.Reader)) string {
 	return l.Addr().String()
 }
 
-// client is a connection to the gateway on which one request follows another.
-type client struct {
+// caller is a connection to the gateway on which one request follows another.
+type caller struct {
 	t *testing.T
 	net.Conn
 	r *bufio.Reader
 }
 
-func connect(t *testing.T, url string) *client {
+func connect(t *testing.T, url string) *caller {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 	if err != nil {
@@ -51,10 +51,10 @@ func connect(t *testing.T, url string) *client {
 	}
 	t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(20 * time.Second))
-	return &client{t, conn, bufio.NewReader(conn)}
+	return &caller{t, conn, bufio.NewReader(conn)}
 }
 
-func (c *client) send(request string) {
+func (c *caller) send(request string) {
 	c.t.Helper()
 	if _, err := io.WriteString(c.Conn, request); err != nil {
 		c.t.Fatal(err)
@@ -62,7 +62,7 @@ func (c *client) send(request string) {
 }
 
 // answer reads a response to a request of the method.
-func (c *client) answer(method string) (*http.Response, string) {
+func (c *caller) answer(method string) (*http.Response, string) {
 	c.t.Helper()
 	res, err := http.ReadResponse(c.r, &http.Request{Method: method})
 	if err != nil {
@@ -76,7 +76,7 @@ func (c *client) answer(method string) (*http.Response, string) {
 }
 
 func TestRefusalDoesNotWaitForAChunkedBody(t *testing.T) {
-	c := oneService(ServiceConfig{Endpoints: []string{named(t, "x")}})
+	c := oneService(ServiceConfig{Endpoints: Addresses(named(t, "x"))})
 	c.Routes[0].Match = []MatchConfig{{Path: &StringMatch{Exact: "/known"}}}
 	_, url := start(t, c)
 	for _, expect := range []string{"", "Expect: 100-continue\r\n"} {
@@ -91,7 +91,7 @@ func TestRefusalDoesNotWaitForAChunkedBody(t *testing.T) {
 
 func TestRefusalAfterAStreamedBodyKnowsItsOwnBody(t *testing.T) {
 	address := origin(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })
-	c := oneService(ServiceConfig{Endpoints: []string{address}})
+	c := oneService(ServiceConfig{Endpoints: Addresses(address)})
 	c.Routes[0].Match = []MatchConfig{{Path: &StringMatch{Exact: "/known"}}}
 	_, url := start(t, c)
 	conn := connect(t, url)
@@ -113,8 +113,8 @@ func TestUnreadBodyIsNeverTakenForARequest(t *testing.T) {
 		}
 	})
 	for name, c := range map[string]*Config{
-		"no route":    oneService(ServiceConfig{Endpoints: []string{address}}),
-		"unreachable": oneService(ServiceConfig{Endpoints: []string{refusing(t)}}),
+		"no route":    oneService(ServiceConfig{Endpoints: Addresses(address)}),
+		"unreachable": oneService(ServiceConfig{Endpoints: Addresses(refusing(t))}),
 		"no endpoint": oneService(ServiceConfig{}),
 	} {
 		if name == "no route" {
@@ -161,7 +161,7 @@ func TestConnectionWithBytesLeftOverIsNotReused(t *testing.T) {
 					io.WriteString(conn, c.answer)
 				}
 			})
-			_, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+			_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
 			conn := connect(t, url)
 			for range 3 {
 				conn.send(c.method + " / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -183,7 +183,7 @@ func TestInterimResponsesAreNotTakenForTheAnswer(t *testing.T) {
 			io.WriteString(conn, "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
 		}
 	})
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
 	conn := connect(t, url)
 	for range 3 {
 		conn.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -205,7 +205,7 @@ func TestUpgradeIsNotPassedOnWithABody(t *testing.T) {
 		io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
 		io.Copy(conn, r)
 	})
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
 	conn := connect(t, url)
 	conn.send("POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n") // to be continued
 	if res, _ := conn.answer("POST"); res.StatusCode != 502 {
@@ -221,7 +221,7 @@ func TestAnswerBeforeTheBodyEndsClosesTheConnection(t *testing.T) {
 		io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
 		io.Copy(io.Discard, r)
 	})
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
 	conn := connect(t, url)
 	conn.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
 	if res, body := conn.answer("POST"); res.StatusCode != 200 || body != "hi" || !res.Close {
@@ -231,7 +231,7 @@ func TestAnswerBeforeTheBodyEndsClosesTheConnection(t *testing.T) {
 
 func TestHTTP10RequestWithoutHostGetsTheEndpoints(t *testing.T) {
 	address := origin(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.Host) })
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
 	if answer := raw(t, url, "GET / HTTP/1.0\r\n\r\n"); !strings.HasSuffix(answer, "\r\n\r\n"+address) {
 		t.Fatalf("got %q", answer)
 	}
@@ -248,7 +248,9 @@ func TestTargetFormsReachTheEndpointInOriginForm(t *testing.T) {
 			fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", len(text), text)
 		}
 	})
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	c := oneService(ServiceConfig{Endpoints: Addresses(address)})
+	c.Listeners = []ListenerConfig{{Address: "127.0.0.1:0", Paths: PathAsIs}}
+	_, url := start(t, c)
 	conn := connect(t, url)
 	for request, want := range map[string]string{
 		"GET http://b.example/p?q=1 HTTP/1.1\r\nHost: a\r\n\r\n":      "GET /p?q=1 b.example",
@@ -276,7 +278,7 @@ func TestUnderscoresDoNotHideAClaimedOrigin(t *testing.T) {
 		}
 		fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", head.Len(), head.String())
 	})
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
 	answer := raw(t, url, "GET / HTTP/1.1\r\nHost: a\r\nX_Forwarded_For: 6.6.6.6\r\nX-Real_IP: 6.6.6.6\r\nx_forwarded-PROTO: https\r\nX_Other: 1\r\nConnection: close\r\n\r\n")
 	if strings.Contains(answer, "6.6.6.6") || strings.Contains(answer, "https") || !strings.Contains(answer, "X_Other: 1") {
 		t.Fatalf("the endpoint saw %q", answer)

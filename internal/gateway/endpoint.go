@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"math"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,10 +14,16 @@ import (
 // done so far, and the connections to it.
 type endpoint struct {
 	address  string
-	service  *service
-	breaker  *policy.Breaker
-	observer TryObserver
-	pool     pool
+	addrPort netip.AddrPort // the same; zero for a name
+	hash     uint64         // of the address
+	settings atomic.Pointer[EndpointConfig]
+	// configured is the weight that settings have without a lever; guarded by the
+	// service's mu.
+	configured int
+	service    *service
+	breaker    *policy.Breaker
+	observer   TryObserver
+	pool       pool
 
 	inFlight atomic.Int64
 	counts   counts
@@ -28,12 +35,15 @@ type endpoint struct {
 	// latency is a moving mean of the time until a response began, as the bits
 	// of a float64 in seconds.
 	latency   atomic.Uint64
+	peak      peak
 	lastError atomic.Pointer[string]
 
 	down     atomic.Bool
 	hung     atomic.Int64 // when it was last found to hang, in nanoseconds of clock
 	slowly   atomic.Bool  // ejected because it was slow, and not let back in yet
 	draining atomic.Bool
+	refusing atomic.Bool   // the last connection to it failed
+	warming  atomic.Int64  // since when, in nanoseconds of clock; 0: it is warm
 	gone     chan struct{} // closed when the endpoint is removed
 	ask      chan struct{} // wakes the health check of an endpoint in doubt
 
@@ -45,15 +55,19 @@ type endpoint struct {
 // counts only grow; their differences over time are what outliers are found by.
 type counts struct{ tries, failures, slow, nanoseconds atomic.Uint64 }
 
-func newEndpoint(s *service, address string) *endpoint {
+func newEndpoint(s *service, set EndpointConfig) *endpoint {
+	address := set.Address
 	e := &endpoint{
 		address:  address,
+		hash:     hashOf(address),
 		service:  s,
 		observer: s.observer.Endpoint(s.name, address),
 		gone:     make(chan struct{}),
 		ask:      make(chan struct{}, 1),
 		since:    time.Now(),
 	}
+	e.addrPort, _ = netip.ParseAddrPort(address)
+	e.settings.Store(&set)
 	c := s.config.Load().Breaker
 	c.Name, c.Observer = s.name+" "+address, e.breakerChanged
 	e.breaker, _ = policy.NewBreaker(c) // validated with the service
@@ -64,6 +78,12 @@ func newEndpoint(s *service, address string) *endpoint {
 // usable reports whether the endpoint may get requests now.
 func (e *endpoint) usable() bool {
 	return !e.down.Load() && !e.draining.Load() && e.breaker.Ready()
+}
+
+// mayServe reports whether the endpoint may do some of its work although it is
+// not usable: it accepts connections, and is not to be left alone.
+func (e *endpoint) mayServe() bool {
+	return !e.refusing.Load() && !e.draining.Load() && !e.breaker.Status().Forced
 }
 
 // await counts a try that begins to wait for its response.
@@ -117,10 +137,19 @@ func (e *endpoint) tried(class policy.Class, now time.Time, took, late time.Dura
 			text := err.Error()
 			e.lastError.Store(&text)
 		}
+		e.peak.hold(took, now.Sub(clock))
 	} else {
 		e.noteAnswer(now, took)
 	}
 	e.observer.Try(class, took)
+}
+
+// failedLate makes a failure of a try that was counted as good when its response
+// began.
+func (e *endpoint) failedLate(err error) {
+	e.counts.failures.Add(1)
+	text := err.Error()
+	e.lastError.Store(&text)
 }
 
 // overdue counts a try that still waits as a slow one, if it is: an endpoint
@@ -145,6 +174,7 @@ func (e *endpoint) tooSlow(took time.Duration) bool {
 
 func (e *endpoint) noteAnswer(now time.Time, took time.Duration) {
 	e.answered.Store(int64(now.Sub(clock)))
+	e.peak.observe(took, now.Sub(clock))
 	mean := math.Float64frombits(e.latency.Load())
 	if mean == 0 {
 		mean = took.Seconds()
@@ -155,6 +185,10 @@ func (e *endpoint) noteAnswer(now time.Time, took time.Duration) {
 
 // clock is where the times of answered begin.
 var clock = time.Now()
+
+// later is the time now, told by what has passed since a time before: time.Now
+// reads the wall clock as well, which costs as much again.
+func later(before time.Time) time.Time { return before.Add(time.Since(before)) }
 
 // markDown takes the endpoint out until a health check says that it is back.
 func (e *endpoint) markDown(why string) {
@@ -175,15 +209,21 @@ func (e *endpoint) markUp(why string) {
 	if !e.down.CompareAndSwap(true, false) {
 		return
 	}
+	e.pool.speaks.Store(speaksUnknown) // it may have been replaced
 	e.setState("")
+	e.begin(*e.service.endpoints.Load())
 	e.service.event(EventUp, e, "down", "up", why)
 	e.breaker.Close(why)
 }
 
 func (e *endpoint) breakerChanged(ev policy.Event) {
+	if ev.Kind != policy.EventState {
+		return // refused requests are counted elsewhere
+	}
 	e.setState(ev.Why)
 	if ev.To == policy.BreakerClosed.String() {
 		e.setState("")
+		e.begin(*e.service.endpoints.Load())
 		e.slowly.Store(false)
 	}
 	e.service.event(EventBreaker, e, ev.From, ev.To, ev.Why)
@@ -232,6 +272,8 @@ func (e *endpoint) status() EndpointStatus {
 		s.State = "draining"
 	case e.down.Load():
 		s.State = "down"
+	case b.Isolated:
+		s.State = "isolated"
 	case b.State == policy.BreakerOpen:
 		s.State = "ejected"
 	case b.State == policy.BreakerHalfOpen || b.State == policy.BreakerRampingUp:

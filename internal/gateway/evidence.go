@@ -8,7 +8,8 @@ import (
 )
 
 // slowLimit is the time from which on a response is slow: some way above the
-// median of the endpoints' means. Without any it is 0: none.
+// median of the endpoints' means, and further where these differ much anyhow.
+// Without any it is 0: none.
 func slowLimit(samples []sample, c OutlierConfig) time.Duration {
 	var means []time.Duration
 	for _, s := range samples {
@@ -19,9 +20,29 @@ func slowLimit(samples []sample, c OutlierConfig) time.Duration {
 	if len(means) == 0 {
 		return 0
 	}
-	slices.Sort(means)
-	median := means[(len(means)-1)/2] // the lower one of two
-	return max(time.Duration(c.LatencyFactor*float64(median)), median+c.LatencyMin)
+	median := medianOf(means)
+	limit := max(time.Duration(c.LatencyFactor*float64(median)), median+c.LatencyMin)
+	if len(means) < spreadFrom {
+		return limit
+	}
+	for i, mean := range means {
+		means[i] = (mean - median).Abs()
+	}
+	return max(limit, median+time.Duration(spreads*float64(medianOf(means))))
+}
+
+const (
+	// spreadFrom is from how many endpoints on their spread says something.
+	spreadFrom = 5
+	// spreads is how many times the median of the means' distances from their
+	// median: four standard deviations, if the means were spread normally.
+	spreads = 4 * 1.4826
+)
+
+// medianOf sorts and returns the median, the lower one of two.
+func medianOf(all []time.Duration) time.Duration {
+	slices.Sort(all)
+	return all[(len(all)-1)/2]
 }
 
 // What it takes to be an outlier.

@@ -131,6 +131,8 @@ func TestSlowLimitIsAboveTheMedian(t *testing.T) {
 		{of(10*ms, 12*ms, 100*ms), 48 * ms},
 		{of(10*ms, 100*ms), 40 * ms}, // the lower of two
 		{of(300*ms, 310*ms, 290*ms), 1200 * ms},
+		{of(10*ms, 11*ms, 12*ms, 13*ms, 100*ms), 48 * ms}, // alike but for one
+		{of(5*ms, 10*ms, 20*ms, 40*ms, 95*ms), 108956 * time.Microsecond}, // spread anyhow
 	} {
 		if got := slowLimit(c.samples, OutlierConfig{}.WithDefaults()); got != c.want {
 			t.Errorf("%v: got %v, want %v", c.samples, got, c.want)
@@ -146,7 +148,7 @@ func TestSlowEndpointIsNotLetBackInWhileItIsSlow(t *testing.T) {
 			time.Sleep(80 * ms)
 		}
 	})
-	s := ServiceConfig{Endpoints: []string{address, named(t, "b"), named(t, "c")}, Balance: BalanceRoundRobin}
+	s := ServiceConfig{Endpoints: Addresses(address, named(t, "b"), named(t, "c")), Balance: BalanceRoundRobin}
 	s.Breaker = policy.BreakerConfig{OpenDuration: 100 * ms, OpenDurationMax: 200 * ms, Probes: 2}
 	g, url := start(t, oneService(s))
 	ejected := func() bool { get(t, url); return stateOf(g, "web", address).State == "ejected" }
@@ -205,7 +207,7 @@ func TestEndpointWithLongRequestsIsAskedForItsHealthFirst(t *testing.T) {
 					<-release
 				}
 			})
-			s := ServiceConfig{Endpoints: []string{busy}, Health: HealthConfig{Path: "/health", Interval: time.Hour}}
+			s := ServiceConfig{Endpoints: Addresses(busy), Health: HealthConfig{Path: "/health", Interval: time.Hour}}
 			g, url := start(t, oneService(s))
 			t.Cleanup(func() { close(release) })
 			for range 3 {

@@ -44,7 +44,7 @@ func stateOf(g *Gateway, service, address string) EndpointStatus {
 
 func TestRefusingEndpointIsTakenOutAtOnceAndComesBack(t *testing.T) {
 	dead := refusing(t)
-	g, url := start(t, oneService(ServiceConfig{Endpoints: []string{dead, named(t, "good")}}))
+	g, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(dead, named(t, "good"))}))
 	eventually(t, "a request has met the dead endpoint", func() bool {
 		if status, body := get(t, url); status != 200 || body != "good" {
 			t.Fatalf("a user saw the dead endpoint: %d %q", status, body)
@@ -78,7 +78,7 @@ func TestFailingEndpointsBreakerOpensAndCloses(t *testing.T) {
 		}
 		io.WriteString(w, "healed")
 	})
-	c := ServiceConfig{Endpoints: []string{bad, named(t, "good")}, Outlier: OutlierConfig{Disabled: true}}
+	c := ServiceConfig{Endpoints: Addresses(bad, named(t, "good")), Outlier: OutlierConfig{Disabled: true}}
 	c.Breaker = policy.BreakerConfig{ConsecutiveFailures: 3, OpenDuration: 100 * time.Millisecond, Probes: 1}
 	g, url := start(t, oneService(c))
 	eventually(t, "it is ejected", func() bool {
@@ -98,7 +98,7 @@ func TestOutlierByFailuresIsEjected(t *testing.T) {
 			w.WriteHeader(500)
 		}
 	})
-	g, url := start(t, oneService(ServiceConfig{Endpoints: []string{flaky, named(t, "b"), named(t, "c")}}))
+	g, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(flaky, named(t, "b"), named(t, "c"))}))
 	eventually(t, "it is ejected", func() bool {
 		if status, _ := get(t, url); status != 200 {
 			t.Fatalf("a user saw status %d", status)
@@ -112,7 +112,7 @@ func TestOutlierByFailuresIsEjected(t *testing.T) {
 
 func TestOutlierByLatencyIsEjected(t *testing.T) {
 	slow := origin(t, func(w http.ResponseWriter, r *http.Request) { time.Sleep(60 * time.Millisecond) })
-	g, url := start(t, oneService(ServiceConfig{Endpoints: []string{slow, named(t, "b"), named(t, "c")}, Balance: BalanceRoundRobin}))
+	g, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(slow, named(t, "b"), named(t, "c")), Balance: BalanceRoundRobin}))
 	eventually(t, "it is ejected", func() bool { get(t, url); return stateOf(g, "web", slow).State == "ejected" })
 	if why := stateOf(g, "web", slow).Why; !strings.Contains(why, "slower") {
 		t.Errorf("why: %q", why)
@@ -128,7 +128,7 @@ func TestHungEndpointIsLeftForAnother(t *testing.T) {
 		}
 	})
 	defer close(release)
-	g, url := start(t, oneService(ServiceConfig{Endpoints: []string{hanging, named(t, "b"), named(t, "c")}}))
+	g, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(hanging, named(t, "b"), named(t, "c"))}))
 	load(t, url, func(stop func()) {
 		hung.Store(true)
 		eventually(t, "it is ejected", func() bool { return stateOf(g, "web", hanging).State == "ejected" })
@@ -138,7 +138,7 @@ func TestHungEndpointIsLeftForAnother(t *testing.T) {
 }
 
 func TestQuietEndpointOwesNothing(t *testing.T) {
-	g, url := start(t, oneService(ServiceConfig{Endpoints: []string{named(t, "a")}}))
+	g, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(named(t, "a"))}))
 	get(t, url)
 	e := (*g.table.Load().services["web"].endpoints.Load())[0]
 	e.answered.Add(-int64(time.Hour)) // as if nobody had asked since
@@ -190,7 +190,7 @@ func TestTotalOutageIsAnsweredFastAndHeals(t *testing.T) {
 			w.WriteHeader(500)
 		}
 	})
-	c := ServiceConfig{Endpoints: []string{address}}
+	c := ServiceConfig{Endpoints: Addresses(address)}
 	c.Breaker = policy.BreakerConfig{OpenDuration: 200 * time.Millisecond}
 	_, url := start(t, oneService(c))
 	down.Store(true)
@@ -209,7 +209,7 @@ func TestTotalOutageIsAnsweredFastAndHeals(t *testing.T) {
 func TestNonIdempotentRequestIsNotRepeated(t *testing.T) {
 	var seen atomic.Int64
 	bad := origin(t, func(w http.ResponseWriter, r *http.Request) { seen.Add(1); w.WriteHeader(500) })
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{bad}}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(bad)}))
 	res, err := http.Post(url, "text/plain", strings.NewReader("order"))
 	if err != nil {
 		t.Fatal(err)
@@ -221,7 +221,7 @@ func TestNonIdempotentRequestIsNotRepeated(t *testing.T) {
 }
 
 func TestRefusedConnectionIsRepeatedForEveryMethod(t *testing.T) {
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{refusing(t), named(t, "good")}}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(refusing(t), named(t, "good"))}))
 	for range 10 {
 		res, err := http.Post(url, "text/plain", strings.NewReader("order"))
 		if err != nil {
@@ -241,7 +241,7 @@ func TestShedAnswerIsNotRepeated(t *testing.T) {
 		w.Header().Set("Retry-After", "1")
 		w.WriteHeader(503)
 	})
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{busy}}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(busy)}))
 	if status, _ := get(t, url); status != 503 || seen.Load() != 1 {
 		t.Fatalf("status %d after %d tries", status, seen.Load())
 	}
@@ -262,7 +262,7 @@ func TestTimeouts(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			seen.Store(0)
-			_, url := start(t, oneService(ServiceConfig{Endpoints: []string{silent}, Timeout: c.total, TryTimeout: c.try}))
+			_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(silent), Timeout: c.total, TryTimeout: c.try}))
 			status, body := get(t, url)
 			if status != 504 || !strings.Contains(body, "in time") {
 				t.Fatalf("got %d %q", status, body)
@@ -283,7 +283,7 @@ func TestHealthCheckTakesOutAndReadmits(t *testing.T) {
 		}
 		io.WriteString(w, "a")
 	})
-	c := ServiceConfig{Endpoints: []string{address, named(t, "b")}}
+	c := ServiceConfig{Endpoints: Addresses(address, named(t, "b"))}
 	c.Health = HealthConfig{Path: "/health", Interval: 20 * time.Millisecond}
 	g, url := start(t, oneService(c))
 	ill.Store(true)
@@ -305,7 +305,7 @@ func TestOverloadIsShedFastWithRetryAfter(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 		<-slots
 	})
-	c := ServiceConfig{Endpoints: []string{address}}
+	c := ServiceConfig{Endpoints: Addresses(address)}
 	c.Concurrency = policy.AdaptiveConfig{Min: 1, Initial: 2, Max: 4}
 	g, url := start(t, oneService(c))
 	var shed, served, wrong atomic.Int64
@@ -343,7 +343,7 @@ func TestOverloadIsShedFastWithRetryAfter(t *testing.T) {
 }
 
 func TestRateLimitAndFallback(t *testing.T) {
-	c := oneService(ServiceConfig{Endpoints: []string{named(t, "good")}})
+	c := oneService(ServiceConfig{Endpoints: Addresses(named(t, "good"))})
 	c.Routes[0].RateLimit = &policy.RateLimitConfig{Requests: 2, Per: time.Hour, Burst: 2}
 	_, url := start(t, c)
 	for range 2 {
@@ -362,7 +362,7 @@ func TestRateLimitAndFallback(t *testing.T) {
 	c.Routes[0].Name = "with fallback"
 	c.Routes[0].RateLimit = nil
 	c.Routes[0].Fallback = &FallbackConfig{Body: "sorry"}
-	c.Services["web"] = ServiceConfig{Endpoints: []string{refusing(t)}}
+	c.Services["web"] = ServiceConfig{Endpoints: Addresses(refusing(t))}
 	_, url = start(t, c)
 	if status, body := get(t, url); status != 200 || body != "sorry" {
 		t.Fatalf("got %d %q", status, body)
@@ -370,8 +370,8 @@ func TestRateLimitAndFallback(t *testing.T) {
 }
 
 func TestFaultIsInjectedInItsShare(t *testing.T) {
-	c := oneService(ServiceConfig{Endpoints: []string{named(t, "good")}})
-	c.Routes[0].Fault = &policy.FaultConfig{Abort: policy.FaultAbort{Share: 0.5, Status: 418}}
+	c := oneService(ServiceConfig{Endpoints: Addresses(named(t, "good"))})
+	c.Routes[0].Fault = aborting(0.5, 418)
 	_, url := start(t, c)
 	counts := map[int]int{}
 	for range 400 {

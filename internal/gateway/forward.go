@@ -6,26 +6,22 @@ import (
 	"github.com/afloat-dev/afloat/internal/gateway/http1"
 )
 
-// send writes the request to an endpoint, which must read it within the time
-// given, or a streamed body for as long as that moves at all.
-func (x *exchange) send(u *upstream, within time.Duration) error {
-	u.timed.writeStall = x.to.service.config.Load().StallTimeout
+func (u *upstreamConn) send(x *exchange, within time.Duration) error {
+	u.timed.writeStall = x.to.stall
 	if !x.body.streams() {
 		u.timed.writeStall = min(u.timed.writeStall, within)
 	}
 	r := &x.request
 	u.WriteRequestLine(r.Method, x.target())
-	if r.Host != nil {
-		u.WriteField(hostName, r.Host)
-	} else { // HTTP/1.0 knows no Host, and HTTP/1.1 must have one
-		u.WriteFieldString("Host", u.pool.endpoint.address)
-	}
+	u.WriteField(hostName, x.authority())
 	for i := range r.Fields {
-		if f := &r.Fields[i]; r.Forward(f) && !provenance(f.Name) {
+		if f := &r.Fields[i]; x.forwards(f) {
 			u.WriteField(f.Name, f.Value)
 		}
 	}
-	x.writeProvenance(u)
+	for _, f := range x.added() {
+		u.WriteField(f.Name, f.Value)
+	}
 	if r.Upgrade != nil {
 		u.WriteFieldString("Connection", "Upgrade")
 		u.WriteField(upgradeName, r.Upgrade)
@@ -45,6 +41,9 @@ var (
 // target is the request target in origin form.
 func (x *exchange) target() []byte {
 	r := &x.request
+	if x.route.rewrite != nil {
+		return x.rewritten()
+	}
 	if len(r.Target) > 0 && (r.Target[0] == '/' || r.Target[0] == '*') {
 		return r.Target
 	}
@@ -55,14 +54,124 @@ func (x *exchange) target() []byte {
 	return target
 }
 
-// writeProvenance says where the request came from. What a client claims of
-// it is not passed on: nobody can tell whether it is true.
-func (x *exchange) writeProvenance(u *upstream) {
-	u.WriteFieldString("X-Forwarded-For", x.session.address)
-	u.WriteFieldString("X-Forwarded-Proto", "http")
-	if x.request.Host != nil {
-		u.WriteField([]byte("X-Forwarded-Host"), x.request.Host)
+// authority is the request's host; the endpoint's address where HTTP/1.0 named
+// none.
+func (x *exchange) authority() []byte {
+	if w := x.route.rewrite; w != nil && w.host != nil {
+		return w.host
 	}
+	if x.request.Host != nil {
+		return x.request.Host
+	}
+	return []byte(x.asked.endpoint.address)
+}
+
+// added are the fields that Afloat adds to the request.
+func (x *exchange) added() []http1.Field {
+	e, o := &x.extras, &x.originator
+	e.reset()
+	if !x.session.outbound() {
+		e.add(nameForwardedFor, o.via)
+		e.add(nameForwardedProto, o.scheme)
+		if o.host != nil {
+			e.add(nameForwardedHost, o.host)
+		}
+		if o.port != nil {
+			e.add(nameForwardedPort, o.port)
+		}
+	}
+	e.add(nameRequestID, x.record.RequestID)
+	if t := &x.record.Trace; t.joined() {
+		from := len(e.text)
+		e.text = t.appendTraceParent(e.text, x.span)
+		e.add(nameTraceParent, e.text[from:len(e.text):len(e.text)])
+	}
+	x.addClaims()
+	if x.mirrored {
+		e.add(nameMirror, valueMirror)
+	}
+	x.to.requestEdits.addTo(e)
+	return e.fields
+}
+
+// addedBack are the fields that Afloat adds to the response.
+func (x *exchange) addedBack() []http1.Field {
+	x.extras.reset()
+	if x.record.RequestID != nil { // else the request could not be read
+		x.extras.add(nameRequestID, x.record.RequestID)
+	}
+	if x.lasting {
+		x.extras.addInt(nameAttempt, int64(x.record.Tries))
+	}
+	if x.cacheStatus != "" {
+		x.extras.addText(nameCacheStatus, x.cacheStatus)
+	}
+	if x.record.Reason == ReasonRateLimited {
+		x.addLimits()
+	}
+	if a := x.session.listener.alternative.Load(); a != nil {
+		x.extras.add(nameAltSvc, *a)
+	}
+	if x.location != nil {
+		x.extras.add(nameLocation, x.location)
+	}
+	if x.route != nil && x.route.sticky != nil {
+		x.settle()
+	}
+	if x.route != nil && x.route.cors != nil {
+		x.permit(x.route.cors)
+	}
+	x.greet()
+	x.editsBack().addTo(&x.extras)
+	return x.extras.fields
+}
+
+var (
+	nameAltSvc         = []byte("Alt-Svc")
+	nameForwardedFor   = []byte("X-Forwarded-For")
+	nameForwardedProto = []byte("X-Forwarded-Proto")
+	nameForwardedHost  = []byte("X-Forwarded-Host")
+	nameForwardedPort  = []byte("X-Forwarded-Port")
+	nameRequestID      = []byte("X-Request-Id")
+	nameTraceParent    = []byte("Traceparent")
+	nameCacheStatus    = []byte("Cache-Status")
+	nameLocation       = []byte("Location")
+	nameContentType    = []byte("Content-Type")
+	nameMirror         = []byte("Afloat-Mirror")
+	valueMirror        = []byte("1")
+)
+
+// forwards reports whether a field of the request is passed on. Those that
+// Afloat writes itself are not.
+func (x *exchange) forwards(f *http1.Field) bool {
+	return x.request.Forward(f) && !claim(f.Name) && !(x.record.Trace.joined() && names(f.Name, "traceparent")) && (!provenance(f.Name) || x.session.outbound()) && !x.to.requestEdits.drops(f.Name)
+}
+
+// forwardsBack reports whether a field of the response is passed on.
+func (x *exchange) forwardsBack(f *http1.Field) bool {
+	if x.permission(f.Name) {
+		return false
+	}
+	if names(f.Name, "alt-svc") && x.session.listener.alternative.Load() != nil {
+		return false // it speaks of the endpoint's own ports
+	}
+	return x.response.Forward(f) && !names(f.Name, "x-request-id") && !(x.lasting && names(f.Name, "afloat-attempt")) && !x.to.responseEdits.drops(f.Name)
+}
+
+// claim reports whether a field says which request it is, or how it is to be
+// treated on its way.
+func claim(name []byte) bool {
+	switch len(name) {
+	case len("X-Request-Id"):
+		return names(name, "x-request-id")
+	case len("Afloat-Priority"):
+		return names(name, "afloat-priority")
+	case len("Afloat-Timeout-Ms"):
+		return names(name, "afloat-timeout-ms")
+	case len("Afloat-Attempt"):
+		return names(name, "afloat-attempt")
+	}
+	return false
 }
 
 // provenance reports whether a field claims where a request came from.
@@ -76,6 +185,8 @@ func provenance(name []byte) bool {
 		return names(name, "x-forwarded-host") || names(name, "x-forwarded-port")
 	case len("X-Forwarded-Proto"):
 		return names(name, "x-forwarded-proto")
+	case len("X-Forwarded-Client-Cert"):
+		return names(name, "x-forwarded-client-cert")
 	}
 	return false
 }
@@ -98,41 +209,4 @@ func names(field []byte, lower string) bool {
 		}
 	}
 	return true
-}
-
-// writeResponseHead gives the client the head of the endpoint's response, and
-// returns how its body is framed and whether the connection can go on.
-func (x *exchange) writeResponseHead(keep bool) (http1.Framing, bool) {
-	c, r := x.session.conn, &x.response
-	f := r.Framing
-	switch {
-	case r.Bodiless():
-		f = http1.Framing{}
-	case x.request.Minor == 0 && (f.Chunked || f.UntilClose):
-		f, keep = http1.Framing{UntilClose: true}, false
-	case f.UntilClose:
-		f = http1.Framing{Chunked: true} // so that the client can tell a whole body from a broken one
-	}
-	c.WriteStatusLine(r.Status, r.Reason)
-	for i := range r.Fields {
-		if field := &r.Fields[i]; r.Forward(field) {
-			c.WriteField(field.Name, field.Value)
-		}
-	}
-	if !r.Bodiless() {
-		c.WriteFraming(f)
-	}
-	x.writeConnection(keep)
-	c.EndHead()
-	x.answered = true
-	return f, keep
-}
-
-func (x *exchange) writeConnection(keep bool) {
-	switch {
-	case !keep:
-		x.session.conn.WriteFieldString("Connection", "close")
-	case x.request.Minor == 0:
-		x.session.conn.WriteFieldString("Connection", "keep-alive")
-	}
 }

@@ -35,7 +35,7 @@ func raw(t *testing.T, url, request string) string {
 func TestMalformedRequestsNeverReachAnEndpoint(t *testing.T) {
 	var reached atomic.Int64
 	address := origin(t, func(w http.ResponseWriter, r *http.Request) { reached.Add(1) })
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
 	for _, c := range []struct{ name, request, want string }{
 		{"both framing headers", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "400"},
 		{"repeated length", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 3\r\n\r\nabc", "400"},
@@ -72,7 +72,7 @@ func TestBadChunkBreaksTheRequestOff(t *testing.T) {
 			whole.Add(1)
 		}
 	})
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
 	for _, body := range []string{"xyz\r\nabc\r\n0\r\n\r\n", "3\nabc\r\n0\r\n\r\n", "3\r\nabcd\r\n0\r\n\r\n", "-1\r\n\r\n", "0x3\r\nabc\r\n0\r\n\r\n"} {
 		answer := raw(t, url, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"+body)
 		if !strings.HasPrefix(answer, "HTTP/1.1 400 ") {
@@ -86,7 +86,7 @@ func TestBadChunkBreaksTheRequestOff(t *testing.T) {
 
 func TestSlowClientsTimeOut(t *testing.T) {
 	address := origin(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })
-	c := oneService(ServiceConfig{Endpoints: []string{address}})
+	c := oneService(ServiceConfig{Endpoints: Addresses(address)})
 	c.Listeners = []ListenerConfig{{Address: "127.0.0.1:0", HeaderTimeout: 150 * time.Millisecond, StallTimeout: 150 * time.Millisecond, IdleTimeout: 150 * time.Millisecond}}
 	_, url := start(t, c)
 	for _, c := range []struct{ name, request, want string }{
@@ -115,7 +115,7 @@ func TestSlowClientsTimeOut(t *testing.T) {
 
 func TestBodyLimit(t *testing.T) {
 	address := origin(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })
-	c := oneService(ServiceConfig{Endpoints: []string{address}})
+	c := oneService(ServiceConfig{Endpoints: Addresses(address)})
 	c.Listeners = []ListenerConfig{{Address: "127.0.0.1:0", BodyBytes: 100}}
 	_, url := start(t, c)
 	long := strings.Repeat("x", 101)
@@ -134,7 +134,7 @@ func TestBodyLimit(t *testing.T) {
 
 func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
 	address := origin(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.URL.Path) })
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
 	answer := raw(t, url, "GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPOST /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhiGET /3 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 	r := bufio.NewReader(strings.NewReader(answer))
 	for _, want := range []string{"/1", "/2", "/3"} {
@@ -153,7 +153,7 @@ func TestExpectContinueIsAnswered(t *testing.T) {
 		body, _ := io.ReadAll(r.Body)
 		w.Write(body)
 	})
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
 	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +186,7 @@ func TestHopByHopAndClaimedOriginAreNotForwarded(t *testing.T) {
 		w.Header().Set("X-Internal", "secret")
 		w.Header().Set("X-Public", "yes")
 	})
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
 	answer := raw(t, url, "GET / HTTP/1.1\r\nHost: shop.example\r\nX-Forwarded-For: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\nX-Real-IP: 6.6.6.6\r\n"+
 		"Connection: close, X-Hop\r\nX-Hop: 1\r\nTE: trailers\r\nProxy-Authorization: x\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\nAccept: */*\r\n\r\n")
 	h := <-seen
@@ -211,7 +211,7 @@ func TestHTTP10ClientGetsABodyThatEndsWithTheConnection(t *testing.T) {
 		w.(http.Flusher).Flush()
 		io.WriteString(w, "two")
 	})
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
 	answer := raw(t, url, "GET / HTTP/1.0\r\n\r\n")
 	if strings.Contains(answer, "chunked") || !strings.HasSuffix(answer, "\r\n\r\none two") {
 		t.Fatalf("got %q", answer)
@@ -235,7 +235,7 @@ func TestMalformedResponseIsA502(t *testing.T) {
 			conn.Close()
 		}
 	}()
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{l.Addr().String()}}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(l.Addr().String())}))
 	if status, body := get(t, url); status != 502 || !strings.Contains(body, "not valid HTTP") {
 		t.Fatalf("got %d %q", status, body)
 	}

@@ -29,21 +29,37 @@ type Options struct {
 	Log *slog.Logger
 	// Observer is told of requests, tries and events; nil: nobody.
 	Observer Observer
+	// Challenges answers the authorities that an ACMEConfig names; nil: nobody
+	// does.
+	Challenges Challenges
+	// Sockets opens what is listened on; nil: nobody else has a part in that.
+	Sockets Sockets
+	// Traces, where it is not nil, has each request be part of a trace with a
+	// span for each try. It is the share, 0 to 1, of the traces that begin here
+	// that those further out should keep, too.
+	Traces *float64
 }
 
 // Gateway serves requests. Make one with New.
 type Gateway struct {
-	log      *slog.Logger
-	observer Observer
-	unrouted RequestObserver // of requests that match no route
-	table    atomic.Pointer[table]
-	draining atomic.Bool
-	lag      lag
+	log        *slog.Logger
+	observer   Observer
+	challenges Challenges
+	sockets    Sockets
+	traces     *float64
+	unrouted   RequestObserver // of requests that match no route
+	table      atomic.Pointer[table]
+	draining   atomic.Bool
+	succeeded  atomic.Bool // and another process takes the connections
+	marks      atomic.Bool // what goes to endpoints has the Mark
+	lag        lag
+	memory     memory
 
 	mu        sync.Mutex // guards what Apply changes
 	listeners map[string]*listener
-	supplied  map[string][]string // endpoints set from outside, by service
-	leaving   map[*service]bool   // removed ones with requests still under way
+	supplied  map[string][]EndpointConfig // endpoints set from outside, by service
+	splits    map[string]*Split           // by service
+	leaving   map[*service]bool           // removed ones with requests still under way
 	stopped   bool
 	serving   sync.WaitGroup
 }
@@ -51,11 +67,15 @@ type Gateway struct {
 // New returns a Gateway that serves nothing until a Config is applied.
 func New(o Options) *Gateway {
 	g := &Gateway{
-		log:       o.Log,
-		observer:  o.Observer,
-		listeners: map[string]*listener{},
-		supplied:  map[string][]string{},
-		leaving:   map[*service]bool{},
+		log:        o.Log,
+		observer:   o.Observer,
+		challenges: o.Challenges,
+		sockets:    o.Sockets,
+		traces:     o.Traces,
+		listeners:  map[string]*listener{},
+		supplied:   map[string][]EndpointConfig{},
+		splits:     map[string]*Split{},
+		leaving:    map[*service]bool{},
 	}
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
@@ -63,10 +83,16 @@ func New(o Options) *Gateway {
 	if g.observer == nil {
 		g.observer = nothing{}
 	}
-	g.unrouted = g.observer.Route("none", "")
+	if g.sockets == nil {
+		g.sockets = ownSockets{}
+	}
+	g.unrouted = g.observer.Route(unroutedRoute, "")
 	g.table.Store(newTable(nil, nil))
 	return g
 }
+
+// unroutedRoute is the route of requests that match none.
+const unroutedRoute = "none"
 
 // errStopped is why a stopped gateway takes no configuration.
 var errStopped = errors.New("the gateway has been stopped")
@@ -82,22 +108,54 @@ func (g *Gateway) Apply(c *Config) error {
 	if g.stopped {
 		return errStopped
 	}
-	fresh, err := g.listen(c)
+	if err := g.checkTransparent(c); err != nil {
+		return err
+	}
+	keys, err := c.loadAll(g.challenges, g.keysNow())
 	if err != nil {
 		return err
 	}
+	fresh, err := g.open(c, keys)
+	if err != nil {
+		return err
+	}
+	g.memory.set(c.Memory)
 	old := g.table.Load()
-	g.table.Store(g.compile(c, old))
-	g.swapListeners(c, fresh)
+	g.table.Store(g.compile(c, old, keys))
+	g.swapListeners(c, fresh, keys)
 	for name, s := range old.services {
 		if _, ok := c.Services[name]; !ok {
 			g.leaving[s] = true
 			g.serving.Go(func() { g.release(s) })
 		}
 	}
+	g.observeAgain()
 	g.observer.Event(Event{Time: time.Now(), Kind: EventApplied,
 		Why: fmt.Sprintf("%d routes, %d services", len(c.Routes), len(c.Services))})
 	return nil
+}
+
+// observeAgain asks for what outlives configurations once more: what is not
+// asked for is forgotten.
+func (g *Gateway) observeAgain() {
+	g.observer.Route(unroutedRoute, "")
+	for _, l := range g.listeners {
+		if p := l.passthrough; p != nil {
+			g.observer.Route(originalRoute, p.name)
+		}
+	}
+}
+
+// keysNow are the keys in force.
+func (g *Gateway) keysNow() keysOf {
+	now := keysOf{map[string]*keys{}, map[string]*keys{}}
+	for address, l := range g.listeners {
+		now.listeners[address] = l.keys.Load()
+	}
+	for name, s := range g.table.Load().services {
+		now.services[name] = s.keys.Load()
+	}
+	return now
 }
 
 // release ends a service that was removed.
@@ -108,37 +166,69 @@ func (g *Gateway) release(s *service) {
 	g.mu.Unlock()
 }
 
-// listen opens the listeners that the configuration adds.
-func (g *Gateway) listen(c *Config) (map[string]*listener, error) {
-	fresh := map[string]*listener{}
+// opened are the sockets of a configuration that is not in force yet.
+type opened struct {
+	listeners map[string]*listener
+	packets   map[*listener]*datagrams // of listeners that are in force
+}
+
+// close gives them up: they have served nobody yet.
+func (o *opened) close() {
+	for _, l := range o.listeners {
+		_ = l.gateway.sockets.Close(l.tcp)
+		if d := l.packets.Load(); d != nil {
+			d.close()
+		}
+	}
+	for _, d := range o.packets {
+		d.close()
+	}
+}
+
+// open opens the sockets that the configuration adds.
+func (g *Gateway) open(c *Config, all keysOf) (*opened, error) {
+	fresh := &opened{map[string]*listener{}, map[*listener]*datagrams{}}
 	for _, lc := range c.Listeners {
 		address, _ := ListenAddress(lc.Address) // validated
-		if _, ok := g.listeners[address]; ok {
-			continue
-		}
-		l, err := newListener(g, address, lc)
-		if err != nil {
-			for _, l := range fresh {
-				_ = l.tcp.Close() // it has served nobody yet
+		l, ok := g.listeners[address]
+		var err error
+		switch {
+		case !ok:
+			if l, err = newListener(g, address, lc, all.listeners[address]); err == nil {
+				fresh.listeners[address] = l
 			}
+		case lc.HTTP3 != nil && l.packets.Load() == nil:
+			var d *datagrams
+			if d, err = newDatagrams(l); err == nil {
+				fresh.packets[l] = d
+			}
+		}
+		if err != nil {
+			fresh.close()
 			return nil, err
 		}
-		fresh[address] = l
 	}
 	return fresh, nil
 }
 
 // compile makes a table of the configuration, around the services that live on.
-func (g *Gateway) compile(c *Config, old *table) *table {
+func (g *Gateway) compile(c *Config, old *table, all keysOf) *table {
 	services := map[string]*service{}
 	for name, sc := range c.Services {
 		s := old.services[name]
 		if s == nil {
 			s = newService(name, sc, g.observer, &g.lag)
+			s.mark = &g.marks
 		} else {
 			s.set(sc)
 		}
+		s.keys.Store(all.services[name])
+		s.setZone(c.Zone)
+		s.setSubsets(c.labelsOf(name))
 		s.setEndpoints(append(slices.Clone(sc.Endpoints), g.supplied[name]...))
+		if old.services[name] == nil {
+			s.setSplit(g.splits[name])
+		}
 		services[name] = s
 	}
 	before := map[string]*route{}
@@ -155,10 +245,15 @@ func (g *Gateway) compile(c *Config, old *table) *table {
 		taken[name] = true
 		routes = append(routes, newRoute(&c.Routes[i], name, before[name], services, g.observer))
 	}
-	return newTable(routes, services)
+	t := newTable(routes, services)
+	t.tcp = newTCPRoutes(c, services, g.observer)
+	if slices.ContainsFunc(c.Listeners, func(l ListenerConfig) bool { return l.Transparent != nil && !l.Transparent.Inbound }) {
+		t.owners = newOwners(services, g.observer)
+	}
+	return t
 }
 
-func (g *Gateway) swapListeners(c *Config, fresh map[string]*listener) {
+func (g *Gateway) swapListeners(c *Config, fresh *opened, all keysOf) {
 	wanted := map[string]ListenerConfig{}
 	for _, lc := range c.Listeners {
 		address, _ := ListenAddress(lc.Address)
@@ -166,16 +261,35 @@ func (g *Gateway) swapListeners(c *Config, fresh map[string]*listener) {
 	}
 	for address, l := range g.listeners {
 		if lc, ok := wanted[address]; ok {
-			l.set(lc)
+			l.set(lc, all.listeners[address])
+			g.swapPackets(l, fresh.packets[l], lc.HTTP3 != nil)
 			continue
 		}
 		delete(g.listeners, address)
 		g.serving.Go(l.drain)
 	}
-	for address, l := range fresh {
+	for address, l := range fresh.listeners {
 		g.listeners[address] = l
 		g.serving.Go(l.serve)
+		if d := l.packets.Load(); d != nil {
+			g.serving.Go(d.serve)
+		}
+		if l.passthrough != nil {
+			g.serving.Go(l.passthrough.watch)
+		}
 		g.observer.Event(Event{Time: time.Now(), Kind: EventListen, To: l.tcp.Addr().String()})
+	}
+}
+
+// swapPackets begins or ends a listener's UDP side.
+func (g *Gateway) swapPackets(l *listener, fresh *datagrams, wanted bool) {
+	if !wanted {
+		if old := l.packets.Swap(nil); old != nil {
+			g.serving.Go(old.drain)
+		}
+	} else if fresh != nil {
+		l.packets.Store(fresh)
+		g.serving.Go(fresh.serve)
 	}
 }
 
@@ -183,11 +297,16 @@ func (g *Gateway) swapListeners(c *Config, fresh map[string]*listener) {
 // configured ones, as a supervisor's ready replicas. It may name a service
 // that is not configured yet.
 func (g *Gateway) SetEndpoints(service string, addresses []string) {
+	g.Supply(service, Addresses(addresses...))
+}
+
+// Supply is SetEndpoints for endpoints that differ, as by their version.
+func (g *Gateway) Supply(service string, endpoints []EndpointConfig) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.supplied[service] = slices.Clone(addresses)
+	g.supplied[service] = slices.Clone(endpoints)
 	if s := g.table.Load().services[service]; s != nil {
-		s.setEndpoints(append(slices.Clone(s.config.Load().Endpoints), addresses...))
+		s.setEndpoints(append(slices.Clone(s.config.Load().Endpoints), endpoints...))
 	}
 }
 
@@ -222,7 +341,9 @@ func (g *Gateway) busy(service, address string) bool {
 // Serve serves until ctx ends, then lets requests under way end within each
 // listener's DrainTimeout.
 func (g *Gateway) Serve(ctx context.Context) error {
-	go g.lag.watch(ctx)
+	g.serving.Go(func() { g.lag.watch(ctx) })
+	g.serving.Go(func() { g.watchKeys(ctx) })
+	g.serving.Go(func() { g.memory.watch(ctx, g.observer) })
 	<-ctx.Done()
 	g.draining.Store(true)
 	g.observer.Event(Event{Time: time.Now(), Kind: EventDraining})

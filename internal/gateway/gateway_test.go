@@ -14,10 +14,21 @@ import (
 // its first listener's URL.
 func start(t *testing.T, c *Config) (*Gateway, string) {
 	t.Helper()
+	return startObserved(t, c, nil)
+}
+
+// startObserved is start with an observer.
+func startObserved(t *testing.T, c *Config, o Observer) (*Gateway, string) {
+	t.Helper()
+	return startWith(t, c, Options{Observer: o})
+}
+
+func startWith(t *testing.T, c *Config, o Options) (*Gateway, string) {
+	t.Helper()
 	if len(c.Listeners) == 0 {
 		c.Listeners = []ListenerConfig{{Address: "127.0.0.1:0"}}
 	}
-	g := New(Options{})
+	g := New(o)
 	if err := g.Apply(c); err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +66,7 @@ func TestRequestReachesTheServiceAndComesBack(t *testing.T) {
 		io.WriteString(w, r.Method+" "+r.URL.Path)
 	})
 	_, url := start(t, &Config{
-		Services: map[string]ServiceConfig{"web": {Endpoints: []string{address}}},
+		Services: map[string]ServiceConfig{"web": {Endpoints: Addresses(address)}},
 		Routes:   []RouteConfig{{To: []DestinationConfig{{Service: "web"}}}},
 	})
 	for range 3 {
@@ -72,7 +83,7 @@ func TestRetryGoesToAnotherEndpoint(t *testing.T) {
 		w.Write(body)
 	})
 	_, url := start(t, &Config{
-		Services: map[string]ServiceConfig{"web": {Endpoints: []string{bad, good}}},
+		Services: map[string]ServiceConfig{"web": {Endpoints: Addresses(bad, good)}},
 		Routes:   []RouteConfig{{To: []DestinationConfig{{Service: "web"}}}},
 	})
 	for range 20 {
@@ -100,10 +111,10 @@ func oneService(s ServiceConfig) *Config {
 // eventually waits for something that other goroutines do.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
 		if ok() {
 			return
 		}
 	}
-	t.Fatalf("not within 10 s: %s", what)
+	t.Fatalf("not within a minute: %s", what)
 }

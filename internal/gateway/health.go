@@ -1,15 +1,20 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/afloat-dev/afloat/internal/gateway/http1"
+
+	"github.com/afloat-dev/afloat/internal/grpchealth"
 )
 
 // recoveryInterval is how often an endpoint that is down is asked whether it
@@ -35,10 +40,14 @@ func (e *endpoint) watchHealth(ctx context.Context) {
 			continue
 		case <-timer.C:
 		}
-		if c.Path == "" && !e.down.Load() {
+		if !c.asks() && !e.down.Load() {
 			continue
 		}
+		begun := time.Now()
 		err := e.check(ctx, c)
+		if err != nil && e.service.lag.stalledSince(begun, time.Now()) {
+			continue
+		}
 		switch verdict.after(err == nil, e.down.Load(), c) {
 		case verdictDown:
 			e.markDown("health check failed: " + err.Error())
@@ -48,8 +57,14 @@ func (e *endpoint) watchHealth(ctx context.Context) {
 	}
 }
 
+// asks reports whether there is a question to be asked.
+func (c *HealthConfig) asks() bool { return c.Path != "" || c.GRPC != nil || c.Connect }
+
 func healthWord(c HealthConfig) string {
-	if c.Path == "" {
+	switch {
+	case c.GRPC != nil:
+		return grpchealth.Path
+	case c.Path == "":
 		return "connecting"
 	}
 	return "GET " + c.Path
@@ -94,27 +109,43 @@ func (v *healthVerdict) after(ok, down bool, c HealthConfig) verdict {
 
 // check asks the endpoint once, over a connection of its own.
 func (e *endpoint) check(ctx context.Context, c HealthConfig) error {
-	dialer := net.Dialer{Timeout: c.Timeout}
-	conn, err := dialer.DialContext(ctx, "tcp", e.address)
+	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	http2 := c.GRPC != nil || e.service.config.Load().Protocol == ProtocolHTTP2
+	alpn := []string{"http/1.1"}
+	if http2 {
+		alpn = []string{"h2"}
+	}
+	l, err := e.dial(ctx, c.Timeout, alpn)
 	if err != nil {
 		return shortError(err)
 	}
-	defer conn.Close()
-	if c.Path == "" {
+	defer l.Close()
+	switch {
+	case http2 && l.keys != nil && l.agreed() != "h2":
+		return errNoHTTP2
+	case c.GRPC != nil:
+		return e.checkGRPC(ctx, l, c)
+	case c.Path == "":
 		return nil
+	case http2:
+		return e.checkHTTP2(ctx, l, c)
 	}
-	if err := conn.SetDeadline(time.Now().Add(c.Timeout)); err != nil {
+	return e.checkHTTP1(l, c)
+}
+
+// checkHost is the host of a check.
+func (e *endpoint) checkHost(c HealthConfig) string { return cmp.Or(c.Host, e.address) }
+
+func (e *endpoint) checkHTTP1(l line, c HealthConfig) error {
+	if err := l.SetDeadline(time.Now().Add(c.Timeout)); err != nil {
 		return err
 	}
-	hc := http1.NewConn(conn, &upstreamLimits)
+	hc := http1.NewConn(l.Conn, &upstreamLimits)
 	defer hc.Release()
 	hc.WriteRequestLine("GET", []byte(c.Path))
-	host := c.Host
-	if host == "" {
-		host = e.address
-	}
-	hc.WriteFieldString("Host", host)
-	hc.WriteFieldString("User-Agent", "afloat-health-check")
+	hc.WriteFieldString("Host", e.checkHost(c))
+	hc.WriteFieldString("User-Agent", healthAgent)
 	hc.WriteFieldString("Connection", "close")
 	hc.EndHead()
 	if err := hc.Flush(); err != nil {
@@ -126,10 +157,42 @@ func (e *endpoint) check(ctx context.Context, c HealthConfig) error {
 			return shortError(err)
 		}
 	}
-	if res.Status >= 400 {
-		return fmt.Errorf("GET %s answered %d", c.Path, res.Status)
+	return healthStatus(c, res.Status)
+}
+
+// healthAgent is who asks.
+const healthAgent = "afloat-health-check"
+
+func healthStatus(c HealthConfig, status int) error {
+	if status >= 400 {
+		return fmt.Errorf("GET %s answered %d", c.Path, status)
 	}
 	return nil
+}
+
+func (e *endpoint) checkHTTP2(ctx context.Context, l line, c HealthConfig) error {
+	req := &http.Request{Method: "GET", Header: http.Header{}, Body: http.NoBody, URL: &url.URL{Opaque: "//" + e.checkHost(c) + c.Path}}
+	res, err := e.askOnce(ctx, l, e.checkHost(c), req)
+	if err != nil {
+		return shortError(err)
+	}
+	defer res.Body.Close()
+	return healthStatus(c, res.StatusCode)
+}
+
+// askOnce sends a request in HTTP/2 on a connection of its own. The response's
+// body must be read, or closed, before the connection is.
+func (e *endpoint) askOnce(ctx context.Context, l line, host string, req *http.Request) (*http.Response, error) {
+	t, err := newTrunk(l, e.address, 0)
+	if err != nil {
+		return nil, err
+	}
+	req.URL.Scheme, req.URL.Host, req.Host = "http", e.address, host
+	if l.keys != nil {
+		req.URL.Scheme = "https"
+	}
+	req.Header.Set("User-Agent", healthAgent)
+	return t.RoundTrip(req.WithContext(ctx))
 }
 
 // shortError says what went wrong on a connection in an operator's words,

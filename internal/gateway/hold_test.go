@@ -30,7 +30,7 @@ func TestStreamThatOutlastsAProbeLetsTheEndpointBackIn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			hold := make(chan struct{})
 			address := origin(t, func(w http.ResponseWriter, r *http.Request) { answer(w, hold) })
-			c := ServiceConfig{Endpoints: []string{address}}
+			c := ServiceConfig{Endpoints: Addresses(address)}
 			c.Breaker = policy.BreakerConfig{OpenDuration: 20 * time.Millisecond, Probes: 2, ProbeTimeout: 50 * time.Millisecond}
 			g, url := start(t, oneService(c))
 			t.Cleanup(func() { close(hold) })
@@ -62,7 +62,7 @@ func TestSilentEventStreamIsNotBrokenOff(t *testing.T) {
 		}
 		io.WriteString(w, "data: 2\n\n")
 	})
-	c := ServiceConfig{Endpoints: []string{address}, StallTimeout: 50 * time.Millisecond}
+	c := ServiceConfig{Endpoints: Addresses(address), StallTimeout: 50 * time.Millisecond}
 	g, url := start(t, oneService(c))
 	conn := connect(t, url)
 	conn.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -88,7 +88,7 @@ func TestSilentEventStreamIsNotBrokenOff(t *testing.T) {
 }
 
 func TestHangIsHeldAgainstTriesBeforeItOnly(t *testing.T) {
-	g, url := start(t, oneService(ServiceConfig{Endpoints: []string{named(t, "a")}}))
+	g, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(named(t, "a"))}))
 	get(t, url)
 	e := (*g.table.Load().services["web"].endpoints.Load())[0]
 	before := time.Now()
@@ -112,7 +112,7 @@ func TestHangBreaksNoRequestOffThatCannotBeRepeated(t *testing.T) {
 		<-goOn
 		io.WriteString(w, "order taken")
 	})
-	g, url := start(t, oneService(ServiceConfig{Endpoints: []string{a}}))
+	g, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(a)}))
 	answer := make(chan string, 1)
 	go func() {
 		res, err := http.Post(url, "text/plain", strings.NewReader("order"))
@@ -144,7 +144,7 @@ func TestHangBreaksNoRequestOffThatCannotBeRepeated(t *testing.T) {
 
 func TestSlowUploadIsNotTheEndpointsLatency(t *testing.T) {
 	address := origin(t, func(w http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body) })
-	g, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	g, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
 	conn := connect(t, url)
 	conn.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
 	time.Sleep(10 * lookInterval)
@@ -156,7 +156,7 @@ func TestSlowUploadIsNotTheEndpointsLatency(t *testing.T) {
 }
 
 func TestDeadServiceIsCalledUnreachableNotEjected(t *testing.T) {
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{refusing(t)}}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(refusing(t))}))
 	if status, body := get(t, url); status != 503 || !strings.Contains(body, "cannot be reached") {
 		t.Fatalf("got %d %q", status, body)
 	}
@@ -164,7 +164,7 @@ func TestDeadServiceIsCalledUnreachableNotEjected(t *testing.T) {
 
 func TestEndpointThatIsDownIsAskedWhenAllAre(t *testing.T) {
 	a, b := named(t, "a"), named(t, "b")
-	g, url := start(t, oneService(ServiceConfig{Endpoints: []string{a, b}}))
+	g, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(a, b)}))
 	for _, e := range *g.table.Load().services["web"].endpoints.Load() {
 		e.markDown("test")
 	}
@@ -176,8 +176,8 @@ func TestEndpointThatIsDownIsAskedWhenAllAre(t *testing.T) {
 func TestFallbackHidesFailuresAndNothingElse(t *testing.T) {
 	status := 500
 	address := origin(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(status) })
-	c := oneService(ServiceConfig{Endpoints: []string{address}})
-	c.Services["web"] = ServiceConfig{Endpoints: []string{address}, Breaker: policy.BreakerConfig{ConsecutiveFailures: -1, FailureRate: -1}}
+	c := oneService(ServiceConfig{Endpoints: Addresses(address)})
+	c.Services["web"] = ServiceConfig{Endpoints: Addresses(address), Breaker: policy.BreakerConfig{ConsecutiveFailures: -1, FailureRate: -1}}
 	c.Routes[0].Fallback = &FallbackConfig{Body: "sorry"}
 	c.Listeners = []ListenerConfig{{Address: "127.0.0.1:0", StallTimeout: 100 * time.Millisecond, BodyBytes: 10}}
 	_, url := start(t, c)
@@ -230,7 +230,7 @@ func TestRetriesSendTheSameRequest(t *testing.T) {
 			io.WriteString(conn, "HTTP/1.1 "+status+"\r\nContent-Length: 0\r\n\r\n")
 		}
 	})
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
 	conn := connect(t, url)
 	body := strings.Repeat("b", 20_000) // in pieces, so that it fits no single read
 	conn.send("PUT /p?q=1 HTTP/1.1\r\nHost: a\r\nX-Id: 7\r\nContent-Length: 20000\r\n\r\n")

@@ -38,7 +38,7 @@ func TestClientThatDoesNotReadTimesOut(t *testing.T) {
 		w.Header().Set("Content-Length", fmt.Sprint(size))
 		io.CopyN(w, endless{}, size)
 	})
-	c := oneService(ServiceConfig{Endpoints: []string{address}})
+	c := oneService(ServiceConfig{Endpoints: Addresses(address)})
 	c.Listeners = []ListenerConfig{{Address: "127.0.0.1:0", StallTimeout: 200 * time.Millisecond}}
 	g, url := start(t, c)
 	conn := connect(t, url)
@@ -79,7 +79,7 @@ func TestPanicEndsItsConnectionOnlyAndLeaksNothing(t *testing.T) {
 	address := named(t, "x")
 	for _, at := range []string{"request", "try"} {
 		g := New(Options{Observer: panicking{at: at}})
-		c := oneService(ServiceConfig{Endpoints: []string{address}})
+		c := oneService(ServiceConfig{Endpoints: Addresses(address)})
 		c.Listeners = []ListenerConfig{{Address: "127.0.0.1:0"}}
 		if err := g.Apply(c); err != nil {
 			t.Fatal(err)
@@ -121,7 +121,7 @@ func TestNothingIsLeftAfterEveryKindOfEnd(t *testing.T) {
 		io.WriteString(w, strings.Repeat("x", 50_000))
 	})
 	defer close(hold)
-	c := ServiceConfig{Endpoints: []string{moody, refusing(t)}, Timeout: time.Second, TryTimeout: 150 * time.Millisecond}
+	c := ServiceConfig{Endpoints: Addresses(moody, refusing(t)), Timeout: time.Second, TryTimeout: 150 * time.Millisecond}
 	c.Outlier.Disabled, c.Breaker = true, policy.BreakerConfig{ConsecutiveFailures: -1, FailureRate: -1}
 	g, url := start(t, oneService(c))
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 10}}
@@ -158,9 +158,9 @@ func TestStoppedGatewayLeavesNoGoroutine(t *testing.T) {
 	}
 	eventually(t, "other tests' gateways have ended", func() bool { return running() == 0 })
 	g := New(Options{})
-	c := oneService(ServiceConfig{Endpoints: []string{address, refusing(t)}, Health: HealthConfig{Path: "/"}})
+	c := oneService(ServiceConfig{Endpoints: Addresses(address, refusing(t)), Health: HealthConfig{Path: "/"}})
 	c.Listeners = []ListenerConfig{{Address: "127.0.0.1:0"}}
-	c.Services["other"] = ServiceConfig{Endpoints: []string{address}}
+	c.Services["other"] = ServiceConfig{Endpoints: Addresses(address)}
 	if err := g.Apply(c); err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +184,7 @@ func TestDrainTimeoutCutsASilentResponse(t *testing.T) {
 	defer close(hold)
 	address := origin(t, func(w http.ResponseWriter, r *http.Request) { w.(http.Flusher).Flush(); <-hold })
 	g := New(Options{})
-	c := oneService(ServiceConfig{Endpoints: []string{address}})
+	c := oneService(ServiceConfig{Endpoints: Addresses(address)})
 	c.Listeners = []ListenerConfig{{Address: "127.0.0.1:0", DrainTimeout: 100 * time.Millisecond}}
 	if err := g.Apply(c); err != nil {
 		t.Fatal(err)
@@ -209,7 +209,7 @@ func TestDrainFailsNoRequestWithATimeout(t *testing.T) {
 	address := named(t, "x")
 	for range 5 {
 		g := New(Options{})
-		c := oneService(ServiceConfig{Endpoints: []string{address}})
+		c := oneService(ServiceConfig{Endpoints: Addresses(address)})
 		c.Listeners = []ListenerConfig{{Address: "127.0.0.1:0"}}
 		if err := g.Apply(c); err != nil {
 			t.Fatal(err)
@@ -245,7 +245,7 @@ func TestDrainFailsNoRequestWithATimeout(t *testing.T) {
 }
 
 func TestMoreConnectionsMaxLetsWaitingClientsIn(t *testing.T) {
-	c := oneService(ServiceConfig{Endpoints: []string{named(t, "x")}})
+	c := oneService(ServiceConfig{Endpoints: Addresses(named(t, "x"))})
 	c.Listeners = []ListenerConfig{{Address: "127.0.0.1:0", ConnectionsMax: 1}}
 	g, url := start(t, c)
 	first := connect(t, url)
@@ -281,7 +281,7 @@ func TestConnectionsMaxOfAnEndpointIsKept(t *testing.T) {
 			io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 		}
 	})
-	c := ServiceConfig{Endpoints: []string{address}, ConnectionsMax: 3}
+	c := ServiceConfig{Endpoints: Addresses(address), ConnectionsMax: 3}
 	g, url := start(t, oneService(c))
 	var clients sync.WaitGroup
 	for range 10 {
@@ -307,7 +307,7 @@ func TestConnectionsMaxOfAnEndpointIsKept(t *testing.T) {
 
 func TestRemovedServiceServesTheRequestsItHas(t *testing.T) {
 	address := named(t, "old")
-	c := oneService(ServiceConfig{Endpoints: []string{address}})
+	c := oneService(ServiceConfig{Endpoints: Addresses(address)})
 	g, url := start(t, c)
 	conn := connect(t, url)
 	conn.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc") // to be continued
@@ -315,7 +315,7 @@ func TestRemovedServiceServesTheRequestsItHas(t *testing.T) {
 	eventually(t, "the request is under way", func() bool { return web.users.Load() == 1 })
 	next := &Config{
 		Listeners: c.Listeners,
-		Services:  map[string]ServiceConfig{"new": {Endpoints: []string{named(t, "new")}}},
+		Services:  map[string]ServiceConfig{"new": {Endpoints: Addresses(named(t, "new"))}},
 		Routes:    []RouteConfig{{To: []DestinationConfig{{Service: "new"}}}},
 	}
 	if err := g.Apply(next); err != nil {
@@ -342,7 +342,7 @@ func TestRemovedServiceServesTheRequestsItHas(t *testing.T) {
 
 func TestAnnouncedBodyTakesNoMemoryBeforeItComes(t *testing.T) {
 	const size, clients = 4 << 20, 50
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{named(t, "x")}, ReplayBytes: size}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(named(t, "x")), ReplayBytes: size}))
 	heap := func() int64 {
 		var m runtime.MemStats
 		runtime.GC()
@@ -363,7 +363,7 @@ func TestAnnouncedBodyTakesNoMemoryBeforeItComes(t *testing.T) {
 
 func TestEndpointGivenTwiceIsOne(t *testing.T) {
 	address := named(t, "x")
-	g, _ := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	g, _ := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
 	g.SetEndpoints("web", []string{address, address})
 	if n := len(g.Status().Services[0].Endpoints); n != 1 {
 		t.Fatalf("%d endpoints", n)
@@ -371,5 +371,32 @@ func TestEndpointGivenTwiceIsOne(t *testing.T) {
 	g.SetEndpoints("web", nil)
 	if e := stateOf(g, "web", address); e.State != "up" {
 		t.Fatalf("the configured endpoint is %q", e.State)
+	}
+}
+
+// TestWaitingConnectionHoldsNoExchange: many connections wait, and few work.
+func TestWaitingConnectionHoldsNoExchange(t *testing.T) {
+	g, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(named(t, "x"))}))
+	conn := connect(t, url)
+	for range 3 {
+		conn.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		res, err := http.ReadResponse(conn.r, nil)
+		if err != nil || res.StatusCode != 200 {
+			t.Fatalf("got %v, %v", res, err)
+		}
+		if _, err := io.Copy(io.Discard, res.Body); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the connection waits and holds no exchange", func() bool {
+			waits := 0
+			for _, l := range g.listeners {
+				waits += len(l.some(func(s *session) bool {
+					s.mu.Lock()
+					defer s.mu.Unlock()
+					return s.idle && s.exchange == nil
+				}))
+			}
+			return waits == 1
+		})
 	}
 }

@@ -14,10 +14,15 @@ import (
 type matcher struct {
 	host           string // lower case; "" for any
 	wildcard       bool   // host is the part after "*"
+	scheme         string // "" for any
 	path, method   *textMatcher
+	preflights     bool // one counts as the request that it asks for
 	headers        []namedMatcher
 	withoutHeaders []namedMatcher
 	query          []namedMatcher
+	cookies        []namedMatcher
+	identity       *textMatcher
+	clients        networks
 }
 
 type namedMatcher struct {
@@ -34,7 +39,7 @@ type textMatcher struct {
 }
 
 func newMatcher(c MatchConfig) matcher {
-	m := matcher{host: strings.TrimSuffix(strings.ToLower(c.Host), ".")}
+	m := matcher{host: strings.TrimSuffix(strings.ToLower(c.Host), "."), scheme: c.Scheme}
 	if rest, ok := strings.CutPrefix(m.host, "*."); ok {
 		m.host, m.wildcard = "."+rest, true
 	}
@@ -50,6 +55,13 @@ func newMatcher(c MatchConfig) matcher {
 	m.headers = namedMatchers(c.Headers)
 	m.withoutHeaders = namedMatchers(c.WithoutHeaders)
 	m.query = namedMatchers(c.Query)
+	m.cookies = namedMatchers(c.Cookies)
+	if c.Identity != nil {
+		t := newTextMatcher(*c.Identity)
+		t.bytePrefix = true
+		m.identity = &t
+	}
+	m.clients = newNetworks(c.Clients)
 	return m
 }
 
@@ -102,13 +114,44 @@ func (m *textMatcher) hasPrefix(text []byte, prefix string) bool {
 	return string(text[:len(prefix)]) == prefix
 }
 
-// matches reports whether a request for the host, in lower case and without
-// its port, fulfils every condition.
-func (m *matcher) matches(r *http1.Request, host []byte) bool {
-	return m.matchesHost(host) &&
+// matches reports whether a request fulfils every condition.
+func (m *matcher) matches(x *exchange) bool {
+	r := &x.request
+	return m.matchesHost(x.host) &&
+		(m.scheme == "" || m.scheme == string(x.originator.scheme)) &&
 		(m.path == nil || m.path.matches(r.Path)) &&
-		(m.method == nil || m.method.matches([]byte(r.Method))) &&
-		m.matchesHeaders(r) && m.matchesQuery(r)
+		(m.method == nil || m.method.matches(m.methodOf(r))) &&
+		m.matchesHeaders(r) && m.matchesQuery(r) && m.matchesCookies(r) && m.matchesClient(x)
+}
+
+// methodOf is the method that counts.
+func (m *matcher) methodOf(r *http1.Request) []byte {
+	if m.preflights {
+		if method := asked(r); method != nil {
+			return method
+		}
+	}
+	return []byte(r.Method)
+}
+
+// matchesClient reports whether the client is among those that are meant. A
+// client without a certificate has no identity that could match.
+func (m *matcher) matchesClient(x *exchange) bool {
+	if m.clients != nil && !m.clients.hold(x.originator.client) {
+		return false
+	}
+	id := x.session.identity
+	return m.identity == nil || id != "" && m.identity.matches([]byte(id))
+}
+
+func (m *matcher) matchesCookies(r *http1.Request) bool {
+	for i := range m.cookies {
+		value, ok := cookie(r.Fields, m.cookies[i].name)
+		if !ok || !m.cookies[i].text.matches(value) {
+			return false
+		}
+	}
+	return true
 }
 
 func (m *matcher) matchesHost(host []byte) bool {

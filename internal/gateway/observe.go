@@ -12,7 +12,8 @@ import (
 type Observer interface {
 	// Route returns what counts the requests of a route to a service. It is
 	// called when a configuration is applied, so that a request costs no
-	// look-up.
+	// look-up. What is not asked for between two EventApplied is of a route that
+	// is gone: only requests under way use it still.
 	Route(route, service string) RequestObserver
 	// Endpoint returns what counts the tries at an endpoint.
 	Endpoint(service, endpoint string) TryObserver
@@ -22,7 +23,7 @@ type Observer interface {
 
 // A RequestObserver is told of each request of a route that has ended.
 type RequestObserver interface {
-	// Request must not keep the record or its byte slices.
+	// Request must not keep the record or its slices.
 	Request(*Record)
 }
 
@@ -41,15 +42,33 @@ type Record struct {
 	// FirstByte is from Start until the response began.
 	FirstByte time.Duration
 
-	Client   netip.AddrPort
+	// Client is who sent the request; its port is 0 where trusted peers say so,
+	// and Peer then is the other end of the connection.
+	Client, Peer netip.AddrPort
+	// RequestID is the request's own, for finding it in the logs of others.
+	RequestID []byte
+	// Trace is the request's place in a distributed trace, and Spans are its
+	// tries where Afloat takes part in it. Decisions are what policies did.
+	Trace     TraceContext
+	Spans     []TrySpan
+	Decisions Decisions
+	// Identity is who the client is by its certificate: its SPIFFE ID, else its
+	// first DNS name, else its common name; empty without one.
+	Identity string
 	Listener string
+	// Protocol is what the client spoke: HTTP/1.0, HTTP/1.1 or HTTP/2.
+	Protocol string
 	Method   string
 	Host     []byte
 	Path     []byte
 
 	Route, Service, Endpoint string
-	// Status that the client got; 499 when it went away before.
+	// Status that the client got; 499 when it went away before, and 0 when a
+	// fault kept it from getting any.
 	Status int
+	// GRPC is the name of the status with which a call of gRPC ended, such as
+	// UNAVAILABLE; empty for all else.
+	GRPC string
 	// Reason is why Afloat answered in place of the service, or broke the
 	// response off; empty for the service's own answer.
 	Reason Reason
@@ -61,7 +80,35 @@ type Record struct {
 
 // Failed reports whether the user was failed: by an error or by being shed.
 func (r *Record) Failed() bool {
-	return r.Status >= 500 || r.Reason != "" && r.Reason != ReasonClientGone && r.Reason != ReasonFallback
+	return r.Status >= 500 || grpcFailed(r.GRPC) || r.Reason.failed()
+}
+
+// failed reports whether what Afloat did in place of the service failed the user.
+func (r Reason) failed() bool {
+	switch r {
+	case "", ReasonClientGone, ReasonFallback, ReasonReplayed, ReasonStale:
+		return false
+	}
+	return true
+}
+
+// OfClient reports whether the client itself led to it: what it asked for is not
+// to be had, or it asked too often or too slowly.
+func (r Reason) OfClient() bool {
+	switch r {
+	case ReasonNoRoute, ReasonBadRequest, ReasonDenied, ReasonTooLarge, ReasonRateLimited, ReasonIdempotency, ReasonNotCached,
+		ReasonClientGone, ReasonClientSlow, ReasonShuttingDown:
+		return true
+	}
+	return false
+}
+
+func grpcFailed(name string) bool {
+	switch name {
+	case "UNKNOWN", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS":
+		return true
+	}
+	return false
 }
 
 // Reason is why Afloat answered a request itself, or broke it off. It is a
@@ -72,9 +119,12 @@ type Reason string
 const (
 	ReasonNoRoute      Reason = "no_route"
 	ReasonBadRequest   Reason = "bad_request"
+	ReasonDenied       Reason = "access_denied"
 	ReasonTooLarge     Reason = "body_too_large"
 	ReasonRateLimited  Reason = "rate_limited"
 	ReasonOverloaded   Reason = "overloaded"
+	ReasonBrownout     Reason = "brownout"
+	ReasonMemory       Reason = "memory"
 	ReasonNoEndpoint   Reason = "no_endpoint"
 	ReasonBreakerOpen  Reason = "breaker_open"
 	ReasonUnreachable  Reason = "unreachable"
@@ -83,6 +133,13 @@ const (
 	ReasonBadResponse  Reason = "bad_response"
 	ReasonFault        Reason = "fault_injected"
 	ReasonFallback     Reason = "fallback"
+	ReasonReplayed     Reason = "replayed"        // as an Idempotency-Key was answered before
+	ReasonIdempotency  Reason = "idempotency_key" // it is wrong, missing, in use or another request's
+	ReasonStale        Reason = "stale"           // from the cache, in place of a failure
+	ReasonNotCached    Reason = "not_cached"      // and the client wants nothing else
+	ReasonRedirected   Reason = "redirected"
+	ReasonResponded    Reason = "responded"
+	ReasonPreflight    Reason = "preflight" // a browser was told what a page may do
 	ReasonClientGone   Reason = "client_gone"
 	ReasonClientSlow   Reason = "client_slow"
 	ReasonBrokenOff    Reason = "broken_off"
@@ -100,6 +157,8 @@ type Event struct {
 	From, To string
 	// Why explains it in words, with the figures that decided.
 	Why string
+	// Who did it, of what people do; may be empty.
+	Who string
 }
 
 // EventKind is what an [Event] is about.
@@ -107,15 +166,27 @@ type EventKind string
 
 // The kinds of events.
 const (
-	EventUp       EventKind = "endpoint_up"
-	EventDown     EventKind = "endpoint_down"
-	EventAdded    EventKind = "endpoint_added"
-	EventRemoved  EventKind = "endpoint_removed"
-	EventBreaker  EventKind = "breaker"
-	EventEjected  EventKind = "endpoint_ejected"
-	EventApplied  EventKind = "config_applied"
-	EventListen   EventKind = "listening"
-	EventDraining EventKind = "draining"
+	EventUp      EventKind = "endpoint_up"
+	EventDown    EventKind = "endpoint_down"
+	EventAdded   EventKind = "endpoint_added"
+	EventRemoved EventKind = "endpoint_removed"
+	EventBreaker EventKind = "breaker"
+	EventEjected EventKind = "endpoint_ejected"
+	EventApplied EventKind = "config_applied"
+	// EventKeysLoaded and EventKeysRefused are about certificates that were
+	// replaced in their files.
+	EventKeysLoaded  EventKind = "certificates_loaded"
+	EventKeysRefused EventKind = "certificates_refused"
+	EventListen      EventKind = "listening"
+	EventDraining    EventKind = "draining"
+	// EventBrownout is about whose requests a saturated service refuses, and
+	// EventMemory about whose requests there is no memory for.
+	EventBrownout EventKind = "brownout"
+	EventMemory   EventKind = "memory"
+	// EventFault is about a fault that was injected into a running route.
+	EventFault EventKind = "fault"
+	// EventLever is about what an operator does to an endpoint by hand.
+	EventLever EventKind = "lever"
 )
 
 // nothing observes nothing.

@@ -17,6 +17,8 @@ const hangMin = 250 * time.Millisecond
 func (s *service) watchOutliers() {
 	histories := map[*endpoint]*history{}
 	last := time.Now()
+	var load brownout
+	var shed uint64
 	for {
 		c := s.config.Load()
 		timer := time.NewTimer(c.Outlier.Interval)
@@ -35,6 +37,7 @@ func (s *service) watchOutliers() {
 			continue
 		}
 		s.compare(histories, c.Outlier)
+		s.judgeLoad(&load, &shed, now, c.BrownoutAfter)
 		for _, e := range *s.endpoints.Load() {
 			e.pool.prune(c.IdleTimeout)
 		}
@@ -105,10 +108,11 @@ func (s *service) eject(v sample) {
 // one or two of them nothing else tells the difference.
 func (s *service) confirmHang(v *sample) bool {
 	c := s.config.Load().Health
-	if c.Path == "" {
+	if !c.asks() {
 		return v.hangs
 	}
 	c.Timeout = min(c.Timeout, 2*hangMin)
-	v.hangs = v.endpoint.check(s.ctx, c) != nil
+	begun := time.Now()
+	v.hangs = v.endpoint.check(s.ctx, c) != nil && !s.lag.stalledSince(begun, time.Now())
 	return v.hangs
 }

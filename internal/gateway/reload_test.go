@@ -14,13 +14,13 @@ import (
 
 func TestReloadLosesNoRequestAndKeepsState(t *testing.T) {
 	a, b := named(t, "a"), named(t, "b")
-	c := oneService(ServiceConfig{Endpoints: []string{a}})
+	c := oneService(ServiceConfig{Endpoints: Addresses(a)})
 	g, url := start(t, c)
 	get(t, url)
 	before := stateOf(g, "web", a).Requests
 	load(t, url, func(stop func()) {
 		for i := range 50 {
-			next := oneService(ServiceConfig{Endpoints: []string{a, b}[:1+i%2]})
+			next := oneService(ServiceConfig{Endpoints: Addresses([]string{a, b}[:1+i%2]...)})
 			next.Listeners = c.Listeners
 			if err := g.Apply(next); err != nil {
 				t.Error(err)
@@ -35,12 +35,12 @@ func TestReloadLosesNoRequestAndKeepsState(t *testing.T) {
 }
 
 func TestBadConfigChangesNothing(t *testing.T) {
-	c := oneService(ServiceConfig{Endpoints: []string{named(t, "old")}})
+	c := oneService(ServiceConfig{Endpoints: Addresses(named(t, "old"))})
 	g, url := start(t, c)
 	for _, bad := range []*Config{
 		{Routes: []RouteConfig{{To: []DestinationConfig{{Service: "nobody"}}}}},
 		{Listeners: []ListenerConfig{{Address: "127.0.0.1:0"}, {Address: "192.0.2.1:1"}}},
-		oneService(ServiceConfig{Endpoints: []string{"no port"}}),
+		oneService(ServiceConfig{Endpoints: Addresses("no port")}),
 	} {
 		if err := g.Apply(bad); err == nil {
 			t.Fatalf("%+v was applied", bad)
@@ -52,7 +52,7 @@ func TestBadConfigChangesNothing(t *testing.T) {
 }
 
 func TestListenersComeAndGo(t *testing.T) {
-	c := oneService(ServiceConfig{Endpoints: []string{named(t, "x")}})
+	c := oneService(ServiceConfig{Endpoints: Addresses(named(t, "x"))})
 	g, url := start(t, c)
 	next := *c
 	next.Listeners = append(next.Listeners[:1:1], ListenerConfig{Address: refusing(t)})
@@ -86,7 +86,7 @@ func TestDrainLetsRequestsEnd(t *testing.T) {
 		io.WriteString(w, "whole")
 	})
 	g := New(Options{})
-	c := oneService(ServiceConfig{Endpoints: []string{address}})
+	c := oneService(ServiceConfig{Endpoints: Addresses(address)})
 	c.Listeners = []ListenerConfig{{Address: "127.0.0.1:0"}}
 	if err := g.Apply(c); err != nil {
 		t.Fatal(err)
@@ -138,7 +138,7 @@ func TestDrainTimeoutCutsWhatIsLeft(t *testing.T) {
 	began := make(chan struct{})
 	address := origin(t, func(w http.ResponseWriter, r *http.Request) { close(began); <-hold })
 	g := New(Options{})
-	c := oneService(ServiceConfig{Endpoints: []string{address}})
+	c := oneService(ServiceConfig{Endpoints: Addresses(address)})
 	c.Listeners = []ListenerConfig{{Address: "127.0.0.1:0", DrainTimeout: 100 * time.Millisecond}}
 	if err := g.Apply(c); err != nil {
 		t.Fatal(err)
@@ -238,12 +238,13 @@ func TestRoutes(t *testing.T) {
 	} {
 		client, server := net.Pipe()
 		go func() { io.WriteString(client, c.request); client.Close() }()
-		var req http1.Request
-		if err := http1.NewConn(server, nil).ReadRequest(&req); err != nil {
+		x := &exchange{session: &session{}}
+		if err := http1.NewConn(server, nil).ReadRequest(&x.request); err != nil {
 			t.Fatalf("%q: %v", c.request, err)
 		}
 		got := ""
-		if r := table.find(&req, hostOnly(req.Host, nil)); r != nil {
+		x.host = hostOnly(x.request.Host, nil)
+		if r := table.find(x); r != nil {
 			got = r.name
 		}
 		if got != c.want {

@@ -15,26 +15,45 @@ import (
 // they share. It lives for as long as its name is configured, so that a new
 // configuration keeps what was learned.
 type service struct {
+	subset // of all its endpoints
+
 	name     string
 	observer Observer
 	lag      *lag
 	config   atomic.Pointer[ServiceConfig]
+	keys     atomic.Pointer[keys]  // nil: endpoints are spoken to without TLS
+	split    atomic.Pointer[split] // nil: versions are all the same
+	mark     *atomic.Bool          // whether what it sends gets the Mark
+	alike    bool                  // endpoints are spoken to as the client speaks
 
 	retry       *policy.Retry
+	hedge       *policy.Hedge // used where the config has one
+	hedges      hedgeCounts
 	concurrency *policy.Adaptive // used unless the config disables it
+
+	// aside is how many requests have left their place to others.
+	aside atomic.Int64
+	// held is how many wait for an endpoint.
+	held atomic.Int64
+
+	brownLevel atomic.Int32 // a brownLevel
+	browned    atomic.Uint64
 
 	// users is how many requests are under way, and below zero once the service
 	// has ended.
 	users atomic.Int64
 
-	endpoints atomic.Pointer[[]*endpoint] // replaced, never changed
-	turn      atomic.Uint64               // of round robin
+	// begun is when an endpoint last began to warm up, in nanoseconds of clock.
+	begun atomic.Int64
 	// slowLimit is from which time on a response counts as slow, in
 	// nanoseconds; 0 while there is nothing to compare with.
 	slowLimit atomic.Int64
 
-	mu      sync.Mutex  // guards changes of endpoints
-	leaving []*endpoint // removed ones with requests still under way; guarded
+	mu      sync.Mutex         // guards changes of endpoints
+	zone    string             // of Afloat itself; guarded
+	subsets []*subset          // that routes name; guarded
+	leaving []*endpoint        // removed ones with requests still under way; guarded
+	levers  map[leverKey]Lever // that operators have pulled; guarded
 	ctx     context.Context
 	stop    context.CancelFunc
 	running sync.WaitGroup
@@ -43,12 +62,15 @@ type service struct {
 // newService starts a service without endpoints.
 func newService(name string, c ServiceConfig, observer Observer, late *lag) *service {
 	s := &service{name: name, observer: observer, lag: late}
+	s.service, s.hash = s, hashOf(name)
 	c = c.WithDefaults()
 	s.config.Store(&c)
 	c.Retry.Name, c.Concurrency.Name, c.Concurrency.Lag = name, name, late.current
 	s.retry, _ = policy.NewRetry(c.Retry) // validated before
+	s.hedge, _ = policy.NewHedge(hedgeOf(&c))
 	s.concurrency, _ = policy.NewAdaptive(c.Concurrency)
 	s.endpoints.Store(new([]*endpoint))
+	s.tiers.Store(new([]tier))
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.running.Go(s.watchOutliers)
 	return s
@@ -59,6 +81,7 @@ func (s *service) set(c ServiceConfig) {
 	c = c.WithDefaults()
 	s.config.Store(&c)
 	_ = s.retry.Set(c.Retry) // validated before, as is the rest
+	_ = s.hedge.Set(hedgeOf(&c))
 	c.Concurrency.Name, c.Concurrency.Lag = s.name, s.lag.current
 	_ = s.concurrency.Set(c.Concurrency)
 	for _, e := range *s.endpoints.Load() {
@@ -66,28 +89,48 @@ func (s *service) set(c ServiceConfig) {
 	}
 }
 
+// setZone says where Afloat itself runs, for the next setEndpoints.
+func (s *service) setZone(zone string) {
+	s.mu.Lock()
+	s.zone = zone
+	s.mu.Unlock()
+}
+
 // setEndpoints makes the addresses the service's endpoints. Those that stay
 // keep their state; those that go get no new requests.
-func (s *service) setEndpoints(addresses []string) {
+func (s *service) setEndpoints(all []EndpointConfig) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	old := *s.endpoints.Load()
-	next := make([]*endpoint, 0, len(addresses))
-	for i, address := range addresses {
-		if slices.Index(addresses, address) != i {
+	next := make([]*endpoint, 0, len(all))
+	for _, set := range all {
+		set = set.WithDefaults()
+		configured := set.Weight
+		set = s.weighed(set)
+		has := func(e *endpoint) bool { return e.address == set.Address }
+		if slices.ContainsFunc(next, has) {
 			continue // supplied, and configured as well
 		}
-		i := slices.IndexFunc(old, func(e *endpoint) bool { return e.address == address })
-		if i >= 0 {
+		if i := slices.IndexFunc(old, has); i >= 0 {
+			old[i].settings.Store(&set)
+			old[i].configured = configured
 			next = append(next, old[i])
 			continue
 		}
-		e := newEndpoint(s, address)
+		e := newEndpoint(s, set)
+		e.configured = configured
+		s.overrides(e)
+		if len(old) > 0 {
+			e.begin(old)
+		}
 		next = append(next, e)
 		s.running.Go(func() { e.watchHealth(s.ctx) })
 		s.event(EventAdded, e, "", "up", "")
 	}
-	s.endpoints.Store(&next)
+	s.fill(next, s.zone)
+	for _, b := range s.subsets {
+		b.fill(next, s.zone)
+	}
 	s.leaving = slices.DeleteFunc(s.leaving, (*endpoint).quiet)
 	for _, e := range old {
 		if !slices.Contains(next, e) {
@@ -141,16 +184,29 @@ func (s *service) status() ServiceStatus {
 		st.InFlight += es.InFlight
 		st.Endpoints = append(st.Endpoints, es)
 	}
+	s.tell(st.Endpoints)
 	s.mu.Lock()
+	if len(s.levers) > 0 {
+		for i := range st.Endpoints {
+			s.tellLevers(&st.Endpoints[i])
+		}
+	}
 	for _, e := range s.leaving {
 		if !e.quiet() {
 			st.Endpoints = append(st.Endpoints, e.status())
 		}
 	}
 	s.mu.Unlock()
+	st.Versions = s.split.Load().status()
+	st.Streams, st.Held = int(s.aside.Load()), int(s.held.Load())
+	if s.config.Load().Retry.WithDefaults().Attempts > 0 {
+		st.Retry = retryStatus(s.retry)
+	}
+	st.Hedge = s.hedges.status()
+	st.Brownout, st.Browned = brownLevel(s.brownLevel.Load()).String(), s.browned.Load()
 	if !s.config.Load().Concurrency.Disabled {
 		c := s.concurrency.Status()
-		st.InFlight, st.Limit, st.Queued, st.Shed, st.LimitWhy = c.InFlight, c.Limit, c.Queued, c.Shed, c.Why
+		st.InFlight, st.Limit, st.Queued, st.Shed, st.LimitWhy = max(st.InFlight, c.InFlight), c.Limit, c.Queued, c.Shed, c.Why
 	}
 	return st
 }

@@ -19,7 +19,7 @@ func TestResponseStreamsWhileItIsWritten(t *testing.T) {
 		<-goOn
 		io.WriteString(w, "data: second\n\n")
 	})
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
 	res, err := http.Get(url)
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +45,7 @@ func TestRequestStreamsWhileItIsWritten(t *testing.T) {
 		rest, _ := io.ReadAll(r.Body)
 		w.Write(rest)
 	})
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
 	pr, pw := io.Pipe()
 	req, _ := http.NewRequest("POST", url, pr) // of unknown length: chunked
 	answered := make(chan string, 1)
@@ -76,7 +76,7 @@ func TestEarlyAnswerEndsALongUpload(t *testing.T) {
 		w.WriteHeader(http.StatusRequestEntityTooLarge)
 		io.WriteString(w, "enough")
 	})
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
 	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +98,7 @@ func TestLargeBodiesPassWholeBothWays(t *testing.T) {
 		http.NewResponseController(w).EnableFullDuplex()
 		io.Copy(w, r.Body)
 	})
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
 	for _, size := range []int{1, 1000, 64 << 10, 64<<10 + 1, 5 << 20} {
 		sent := strings.Repeat("0123456789abcdef", size/16+1)[:size]
 		res, err := http.Post(url, "text/plain", strings.NewReader(sent))
@@ -119,7 +119,7 @@ func TestBrokenResponseIsNotTakenForWhole(t *testing.T) {
 		w.(http.Flusher).Flush()
 		panic(http.ErrAbortHandler)
 	})
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
 	res, err := http.Get(url)
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +149,7 @@ func TestUpgradeJoinsBothSides(t *testing.T) {
 			rw.Flush()
 		}
 	})
-	g, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	g, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
 	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -178,7 +178,7 @@ func TestStreamHoldsItsPlaceUntilItsBodyEnds(t *testing.T) {
 		w.(http.Flusher).Flush()
 		<-goOn
 	})
-	g, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	g, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
 	res, err := http.Get(url)
 	if err != nil {
 		t.Fatal(err)
@@ -196,7 +196,7 @@ func TestClientThatGoesAwayFreesItsPlaceAndBlamesNobody(t *testing.T) {
 	hold := make(chan struct{})
 	address := origin(t, func(w http.ResponseWriter, r *http.Request) { <-hold })
 	defer close(hold)
-	g, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	g, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
 	for range 10 {
 		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 		req, _ := http.NewRequestWithContext(ctx, "GET", url, nil)
@@ -222,7 +222,7 @@ func TestUnaskedSwitchOfProtocolsIsRefused(t *testing.T) {
 		defer conn.Close()
 		io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n")
 	})
-	_, url := start(t, oneService(ServiceConfig{Endpoints: []string{address}}))
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
 	for _, upgrade := range []string{"", "Connection: Upgrade\r\nUpgrade: websocket\r\n"} {
 		answer := raw(t, url, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n"+upgrade+"\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
 		if !strings.HasPrefix(answer, "HTTP/1.1 502 ") {

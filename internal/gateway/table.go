@@ -2,8 +2,6 @@ package gateway
 
 import (
 	"slices"
-
-	"github.com/afloat-dev/afloat/internal/gateway/http1"
 )
 
 // table is a configuration made ready to serve. It never changes: a new
@@ -15,6 +13,10 @@ type table struct {
 	// take, in order; others lists those that any other host may take.
 	byHost map[string][]*route
 	others []*route
+	// owners are asked for redirected connections that no route takes; nil
+	// without a listener for such.
+	owners []*route
+	tcp    map[string]*tcpRoutes // by the listener's address
 }
 
 func newTable(routes []*route, services map[string]*service) *table {
@@ -44,13 +46,13 @@ func (r *route) namesHostsOnly() bool {
 }
 
 // find returns the first route that takes the request, or nil.
-func (t *table) find(req *http1.Request, host []byte) *route {
-	candidates, ok := t.byHost[string(host)]
+func (t *table) find(x *exchange) *route {
+	candidates, ok := t.byHost[string(x.host)]
 	if !ok {
 		candidates = t.others
 	}
 	for _, r := range candidates {
-		if r.matches(req, host) {
+		if r.matches(x) {
 			return r
 		}
 	}

@@ -3,6 +3,9 @@ package gateway
 import (
 	"errors"
 	"net"
+	"os"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/afloat-dev/afloat/internal/gateway/http1"
@@ -19,6 +22,10 @@ type timedConn struct {
 	readBy                time.Time
 	readStall, writeStall time.Duration
 	readSet, writeSet     time.Time // the deadlines in force
+	pace                  bodyPace  // of reads that wait for readStall
+
+	writing atomic.Bool
+	closing atomic.Pointer[ending]
 }
 
 var (
@@ -29,41 +36,79 @@ var (
 // Transparent says that bytes pass unchanged.
 func (c *timedConn) Transparent() {}
 
+// Close closes the connection. It may be called more than once.
+func (c *timedConn) Close() error {
+	err := c.TCPConn.Close()
+	if e := c.closing.Load(); e != nil {
+		e.once.Do(func() { close(e.over) })
+	}
+	return err
+}
+
+// ending is what waits for a connection to be closed.
+type ending struct {
+	once sync.Once
+	over chan struct{}
+}
+
 // Read reads within the limit.
 func (c *timedConn) Read(p []byte) (int, error) {
 	switch {
 	case !c.readBy.IsZero():
 		c.setRead(c.readBy)
+	case c.pace.rate > 0:
+		return c.readPaced(p)
 	case c.readStall > 0:
-		c.nudgeRead(c.readStall)
+		c.nudgeRead(later(clock), c.readStall)
 	default:
 		c.setRead(time.Time{})
 	}
 	return c.TCPConn.Read(p)
 }
 
+// readPaced is Read of a body that must not come too slowly.
+func (c *timedConn) readPaced(p []byte) (int, error) {
+	start := time.Now()
+	wait := c.pace.within(c.readStall)
+	if wait <= 0 {
+		return 0, os.ErrDeadlineExceeded
+	}
+	c.nudgeRead(start, wait)
+	n, err := c.TCPConn.Read(p)
+	c.pace.note(time.Since(start), n)
+	return n, err
+}
+
 // Write writes within the limit.
 func (c *timedConn) Write(p []byte) (int, error) {
 	c.nudgeWrite()
-	return c.TCPConn.Write(p)
+	c.writing.Store(true)
+	n, err := c.TCPConn.Write(p)
+	c.writing.Store(false)
+	if err != nil && n == 0 && expired(err) && c.closing.Load() != nil {
+		_ = c.Close() // net/http would go on to read
+	}
+	return n, err
 }
 
 // WriteVector writes all pieces within the limit.
 func (c *timedConn) WriteVector(pieces *net.Buffers) (int64, error) {
 	c.nudgeWrite()
+	c.writing.Store(true)
+	defer c.writing.Store(false)
 	return pieces.WriteTo(c.TCPConn)
 }
 
 func (c *timedConn) nudgeWrite() {
-	if want := time.Now().Add(c.writeStall); c.writeStall > 0 && far(c.writeSet, want, c.writeStall) {
+	if want := later(clock).Add(c.writeStall); c.writeStall > 0 && far(c.writeSet, want, c.writeStall) {
 		c.writeSet = want
 		_ = c.SetWriteDeadline(want) // fails only on a closed connection: so will Write
 	}
 }
 
 // nudgeRead moves the read deadline to about d from now.
-func (c *timedConn) nudgeRead(d time.Duration) {
-	if want := time.Now().Add(d); far(c.readSet, want, d) {
+func (c *timedConn) nudgeRead(now time.Time, d time.Duration) {
+	if want := now.Add(d); far(c.readSet, want, d) {
 		c.setRead(want)
 	}
 }

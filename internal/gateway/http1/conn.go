@@ -23,6 +23,7 @@ type Conn struct {
 	in, head   *block
 	r, w, base int
 	failed     error // says why nothing more can be read
+	held       bool  // nothing can be read while AwaitEach serves
 	body       Body
 
 	writer
@@ -51,6 +52,48 @@ func (c *Conn) Await() error {
 	return c.note(c.probe.await())
 }
 
+// AwaitAnswer sends what was appended and then is Await, for a peer that speaks
+// only when it is asked: it does not look for bytes until something happens at
+// the connection. One that the peer had closed already may thus stay unnoticed
+// until the read deadline; it may be called again after that, as after any
+// timeout. It returns a *WriteError where it could not send.
+func (c *Conn) AwaitAnswer() error {
+	if c.failed != nil {
+		return c.failed
+	}
+	switch {
+	case c.r < c.w:
+		return c.sendPending()
+	case c.Pending() == 0:
+		return c.Await()
+	}
+	c.freeInput()
+	return c.note(c.probe.awaitAnswer())
+}
+
+// AwaitEach is Await for one message after another: it calls serve whenever
+// bytes have come, until that returns false or the wait fails. While serve runs
+// nothing can be read from the peer, for which see [Conn.ReadWhole].
+//
+// Once serve has consumed all that came it does not look for bytes until
+// something happens at the connection, and may thus not notice, until the read
+// deadline, that the peer closed its sending half together with what it sent.
+func (c *Conn) AwaitEach(serve func() bool) error {
+	if c.failed != nil {
+		return c.failed
+	}
+	return c.note(c.probe.awaitEach(serve))
+}
+
+// sendPending flushes before a wait that may take long, and holds no buffer.
+func (c *Conn) sendPending() error {
+	if err := c.Flush(); err != nil {
+		return &WriteError{err}
+	}
+	c.writer.release()
+	return nil
+}
+
 // ReadRequest reads the head of a request into r and makes Body its body. It
 // returns a *ProtocolError for a message to be refused, io.EOF for a close
 // before the first byte and io.ErrUnexpectedEOF for one after it; a timeout may
@@ -66,6 +109,29 @@ func (c *Conn) ReadRequest(r *Request) error {
 	}
 	c.body.begin(r.Framing, false)
 	return nil
+}
+
+// ReadWhole is ReadRequest for a request that has come as a whole, with its body.
+// It reports whether there is one. Else, and where the client wants to change
+// protocols, it consumes nothing, and ReadRequest is to read it.
+func (c *Conn) ReadWhole(r *Request) bool {
+	r.Reset()
+	if c.failed != nil || c.r == c.w || !c.body.Done() {
+		return false
+	}
+	s := headScan{request: true}
+	n, err := s.scan(c.in.bytes[c.r:c.w], &c.limits)
+	if n == 0 || err != nil || r.parse(c.in.bytes[c.r+s.start:c.r+n], &c.limits) != nil {
+		return false
+	}
+	if r.Upgrade != nil || r.Framing.Chunked || int64(c.w-c.r-n) < r.Framing.Length {
+		return false
+	}
+	c.unpin()
+	c.r += n
+	c.base = c.r
+	c.body.begin(r.Framing, false)
+	return true
 }
 
 // ReadResponse reads the head of a response to a request of the given method and
@@ -132,8 +198,14 @@ func (c *Conn) note(err error) error {
 	return err
 }
 
+// errHeld is a defect: the reader would wait for itself.
+var errHeld = errors.New("http1: read while a message that has come as a whole is served")
+
 // fill reads once from the peer into the free end of the block.
 func (c *Conn) fill() error {
+	if c.held {
+		return errHeld
+	}
 	for range 100 {
 		n, err := c.Conn.Read(c.in.bytes[c.w:])
 		c.w += n

@@ -281,3 +281,61 @@ func TestReadAndWritePassTheCodec(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+func TestAwaitAnswerSendsFirst(t *testing.T) {
+	a, b := tcpPair(t)
+	c := NewConn(b, nil)
+	for range 3 {
+		go func() {
+			if got := receive(t, a, 4); got != "ping" {
+				t.Errorf("got %q", got)
+			}
+			send(t, a, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+		}()
+		c.AppendString("ping")
+		if err := c.AwaitAnswer(); err != nil {
+			t.Fatal(err)
+		}
+		if c.Pending() != 0 || c.out != nil {
+			t.Fatal("a buffer is held")
+		}
+		var r Response
+		if err := c.ReadResponse(&r, "GET"); err != nil || r.Status != 200 {
+			t.Fatal(r.Status, err)
+		}
+		c.Release()
+	}
+}
+
+func TestAwaitAnswerGoesOnAfterTimeout(t *testing.T) {
+	a, b := tcpPair(t)
+	c := NewConn(b, nil)
+	awaitState(t, "gone", func() bool {
+		a.(*net.TCPConn).CloseWrite() // the runtime may have seen it before the wait, which then does not
+		return c.Gone()
+	})
+	c.AppendString("ping")
+	b.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	err := c.AwaitAnswer()
+	if e, ok := err.(net.Error); ok && e.Timeout() {
+		b.SetReadDeadline(time.Now().Add(20 * time.Second))
+		err = c.AwaitAnswer()
+	}
+	if err != io.EOF {
+		t.Fatalf("got %v, want io.EOF", err)
+	}
+	if got := receive(t, a, 4); got != "ping" {
+		t.Fatalf("got %q", got)
+	}
+}
+
+func TestAwaitAnswerTellsThatItCouldNotSend(t *testing.T) {
+	_, b := tcpPair(t)
+	c := NewConn(b, nil)
+	c.AppendString("ping")
+	b.(*net.TCPConn).CloseWrite()
+	err := c.AwaitAnswer()
+	if _, ok := err.(*WriteError); !ok {
+		t.Fatalf("got %v, want a WriteError", err)
+	}
+}

@@ -9,6 +9,19 @@ import (
 // before it was read to its end.
 var ErrUnread = errors.New("http1: body of the last message not read to its end")
 
+// ErrHTTP2 is returned by [Conn.ReadRequest] where the client begins to speak
+// HTTP/2. Of its preface [Preface], what follows [PrefaceRead] is still to be
+// read.
+var ErrHTTP2 error = &ProtocolError{Status: 505, Reason: "HTTP/2 is not served here"}
+
+// Preface is what a client of HTTP/2 sends first (RFC 9113, 3.4), and
+// PrefaceRead the part of it that looks like a request.
+const (
+	Preface     = prefaceHead + "SM\r\n\r\n"
+	PrefaceRead = prefaceHead
+	prefaceHead = "PRI * HTTP/2.0\r\n\r\n"
+)
+
 // A ProtocolError says why a message was refused. The connection cannot be used
 // for another message after it.
 type ProtocolError struct {

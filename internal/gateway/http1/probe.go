@@ -10,17 +10,22 @@ import (
 // has it open and has sent nothing that was not asked for. It does not block.
 // Where the operating system cannot tell, it says yes.
 func (c *Conn) Alive() bool {
-	if c.failed != nil || c.Buffered() > 0 {
+	if !c.Quiet() {
 		return false
 	}
 	state := c.probe.peek()
 	return state == peerQuiet || state == peerUnknown
 }
 
+// Quiet is Alive so far as it can be told without asking the operating system.
+func (c *Conn) Quiet() bool { return c.failed == nil && c.Buffered() == 0 }
+
 // Gone reports whether the peer has closed the connection or its sending half.
 // It does not block and may be called while another goroutine reads, but not by
-// two at once. Bytes that wait to be read hide a close behind them.
-func (c *Conn) Gone() bool { return c.probe.peek() == peerGone }
+// two at once. Bytes that wait to be read hide a close behind them, where the
+// operating system does not tell; on Linux it does for TLS, whose end is
+// announced by bytes.
+func (c *Conn) Gone() bool { return c.probe.peekEnd() == peerGone }
 
 // Transparent is a net.Conn around a socket that changes none of its bytes, such
 // as one that keeps deadlines. Where waiting is to be avoided, its socket is read
@@ -68,6 +73,26 @@ func (c *Conn) awaitRead() error {
 		}
 		if err != nil {
 			return err
+		}
+	}
+}
+
+// sendAndRead is awaitAnswer for it.
+func (c *Conn) sendAndRead() error {
+	if err := c.sendPending(); err != nil {
+		return err
+	}
+	return c.awaitRead()
+}
+
+// readEach is awaitEach for it.
+func (c *Conn) readEach(serve func() bool) error {
+	for {
+		if err := c.Await(); err != nil {
+			return err
+		}
+		if !serve() {
+			return nil
 		}
 	}
 }

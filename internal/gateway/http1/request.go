@@ -6,6 +6,9 @@ import "bytes"
 func (r *Request) parse(head []byte, l *Limits) error {
 	end := bytes.IndexByte(head, '\n')
 	if err := r.parseLine(head[:end-1], l); err != nil {
+		if string(head) == prefaceHead {
+			return ErrHTTP2
+		}
 		return err
 	}
 	var err error

@@ -107,6 +107,9 @@ func checkHost(host []byte) error {
 	return nil
 }
 
+// ValidHost reports whether ReadRequest would take it for a Host.
+func ValidHost(host []byte) bool { return checkHost(host) == nil }
+
 func isIPv6(p []byte) bool {
 	if bytes.IndexByte(p, '%') >= 0 {
 		return false

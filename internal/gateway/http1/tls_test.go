@@ -100,3 +100,13 @@ func TestExchangeOverTLS(t *testing.T) {
 		t.Errorf("got %v, want io.EOF", err)
 	}
 }
+
+func TestGoneSeesTheEndOfTLS(t *testing.T) {
+	client, server := tlsPair(t)
+	c := NewConn(server, nil)
+	if c.Gone() {
+		t.Fatal("an open connection is gone")
+	}
+	client.Close()
+	awaitState(t, "gone", c.Gone)
+}

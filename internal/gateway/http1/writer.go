@@ -24,6 +24,9 @@ type writer struct {
 	chunk int // where the open chunk's line begins in out; -1 if none is open
 	err   error
 
+	// socket takes bytes past to while it is known to stay open.
+	socket int
+
 	vectors [2][]byte
 	vector  net.Buffers
 }
@@ -36,7 +39,7 @@ type VectorWriter interface {
 }
 
 func (w *writer) init(to net.Conn) {
-	w.to, w.chunk = to, -1
+	w.to, w.chunk, w.socket = to, -1, noSocket
 	w.many, _ = to.(VectorWriter)
 }
 
@@ -82,10 +85,23 @@ func (w *writer) Pending() int { return w.n }
 func (w *writer) Flush() error {
 	w.closeChunk()
 	if w.n > 0 && w.err == nil {
-		_, w.err = w.to.Write(w.out.bytes[:w.n])
+		w.err = w.push(w.out.bytes[:w.n])
 	}
 	w.n = 0
 	return w.err
+}
+
+const noSocket = -1
+
+func (w *writer) push(p []byte) error {
+	if w.socket != noSocket {
+		p = p[sendNow(w.socket, p):]
+	}
+	if len(p) == 0 {
+		return nil
+	}
+	_, err := w.to.Write(p)
+	return err
 }
 
 // space makes sure that n more bytes fit into the block, n being small. It

@@ -1,0 +1,91 @@
+package gateway
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math"
+	"testing"
+	"testing/synctest"
+
+	"github.com/afloat-dev/afloat/internal/gateway/http1"
+)
+
+// pieces is a body that comes as the test sends it.
+type pieces chan string
+
+func (p pieces) Peek() ([]byte, error) { return nil, nil }
+func (p pieces) Consume(int)           {}
+func (p pieces) Read(b []byte) (int, error) {
+	s, ok := <-p
+	if !ok {
+		return 0, io.EOF
+	}
+	if s == "broken" {
+		return 0, io.ErrUnexpectedEOF
+	}
+	return copy(b, s), nil
+}
+
+func TestFeedBeginsAnewForALaterTry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		body := make(pieces)
+		f := newFeed(body, math.MaxInt64, 100)
+		first := f.tap()
+		go func() { body <- "one " }()
+		b := make([]byte, 10)
+		if n, err := first.Read(b); err != nil || string(b[:n]) != "one " {
+			t.Fatal(string(b[:n]), err)
+		}
+		ended := make(chan error, 1)
+		go func() { _, err := first.Read(make([]byte, 10)); ended <- err }()
+		synctest.Wait() // it waits for what comes next
+		first.Close()
+		if !f.replayable() {
+			t.Error("what was kept is the whole")
+		}
+		second := f.tap()
+		got := make(chan []byte, 1)
+		go func() { all, _ := io.ReadAll(second); got <- all }()
+		synctest.Wait()
+		body <- "two " // which the first try's read takes
+		<-ended
+		body <- "three"
+		close(body)
+		if all := <-got; string(all) != "one two three" {
+			t.Errorf("got %q", all)
+		}
+		if third, err := io.ReadAll(f.tap()); err != nil || string(third) != "one two three" || f.count != 13 {
+			t.Errorf("got %q, %v", third, err)
+		}
+	})
+}
+
+func TestFeedKeepsNoMoreThanItMay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		body := make(pieces, 100)
+		for range 50 {
+			body <- "0123456789"
+		}
+		close(body)
+		f := newFeed(body, math.MaxInt64, 100)
+		all, err := io.ReadAll(f.tap())
+		if err != nil || !bytes.Equal(all, bytes.Repeat([]byte("0123456789"), 50)) || f.replayable() || f.kept != nil {
+			t.Errorf("got %d bytes, %v, and can begin anew: %v", len(all), err, f.replayable())
+		}
+	})
+}
+
+func TestFeedEndsAtItsLimitAndWithItsSource(t *testing.T) {
+	for _, last := range []string{"0123456789", "broken"} {
+		body := make(pieces, 2)
+		body <- "01234"
+		body <- last
+		f := newFeed(body, 10, 100)
+		all, err := io.ReadAll(f.tap())
+		want := map[string]error{"broken": io.ErrUnexpectedEOF, "0123456789": http1.ErrTooLong}[last]
+		if e, ok := errors.AsType[*http1.ReadError](err); !ok || !errors.Is(e, want) || string(all) != "01234" || f.replayable() {
+			t.Errorf("got %q, %v", all, err)
+		}
+	}
+}
