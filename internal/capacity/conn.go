@@ -110,8 +110,8 @@ func (c *conn) connect() error {
 	return nil
 }
 
-// ended counts the end of the request that is under way, if any, and reports
-// whether the connection goes on.
+// ended counts the end of the try that is under way, if any, sends what comes
+// next, and reports whether the connection goes on.
 func (c *conn) ended(o outcome, keep bool) bool {
 	g := c.pool.gen
 	now := time.Now()
@@ -121,22 +121,33 @@ func (c *conn) ended(o outcome, keep bool) bool {
 		g.mu.Unlock()
 		return false
 	}
-	e := c.request.entry
-	if now.After(c.request.deadline) {
+	r := c.request
+	if now.After(r.deadline) {
 		o = timedOut // the sweep was about to say so
 	}
 	c.busy = false
-	g.inFlight--
 	again := false
 	if keep {
 		again = c.pool.release(c)
 	} else {
 		c.pool.remove(c)
 	}
+	var next *conn
+	repeats := r.again(o, now, g.load.Timeout)
+	if repeats {
+		next = c.pool.assign(r)
+	} else {
+		g.inFlight--
+	}
 	g.mu.Unlock()
-	g.rec.end(e, o, now)
+	if !repeats {
+		g.rec.end(r.entry, o, now)
+	}
 	if again {
 		c.send()
+	}
+	if next != nil {
+		next.send()
 	}
 	return keep
 }

@@ -75,7 +75,8 @@ func (g *Generator) Stop() {
 }
 
 // Serve sends the load until its duration is over or Stop is called, waits for
-// what is in flight, at most the load's timeout, and returns nil. At the end of
+// what is in flight, at most the load's timeout for each of its tries, and
+// returns nil. At the end of
 // the context it returns at once, also with nil; what was in flight then is
 // Abandoned. A second call is an error.
 func (g *Generator) Serve(ctx context.Context) error {
@@ -154,7 +155,7 @@ func (g *Generator) await(ctx context.Context, timer *time.Timer, moment time.Ti
 // launch sends a request that is due, queues it, or counts it as an overrun.
 func (g *Generator) launch(p *pool, due time.Time) {
 	now := time.Now()
-	r := request{entry: g.rec.begin(due, now), deadline: due.Add(g.load.Timeout)}
+	r := request{entry: g.rec.begin(due, now), deadline: due.Add(g.load.Timeout), repeats: g.load.Repeats}
 	g.mu.Lock()
 	if g.inFlight >= g.load.InFlightMax || !now.Before(r.deadline) {
 		g.mu.Unlock()
@@ -169,7 +170,7 @@ func (g *Generator) launch(p *pool, due time.Time) {
 	}
 }
 
-// drain waits for what is in flight. Every request ends by its deadline.
+// drain waits for what is in flight. Every try ends by its deadline.
 func (g *Generator) drain(ctx context.Context) {
 	ticker := time.NewTicker(drainEvery)
 	defer ticker.Stop()
@@ -202,12 +203,16 @@ func (g *Generator) sweep(ctx context.Context) {
 		}
 		now := time.Now()
 		var expired []entry
+		var next []*conn
 		g.mu.Lock()
 		for _, p := range g.pools {
-			expired = p.expire(now, expired)
+			expired, next = p.expire(now, expired, next)
 		}
 		g.inFlight -= len(expired)
 		g.mu.Unlock()
+		for _, c := range next {
+			c.send()
+		}
 		for _, e := range expired {
 			g.rec.end(e, timedOut, now)
 		}

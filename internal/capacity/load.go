@@ -41,6 +41,10 @@ type Load struct {
 	// the body included. It is noticed up to a twentieth, or at least 5 ms, late.
 	// Default 5 s.
 	Timeout time.Duration
+	// Repeats is how often a request that failed or was shed is sent again, at
+	// once and with as much time as at first, as impatient clients do. All its
+	// tries are one request, which ends as the last of them. Default 0.
+	Repeats int
 	// Connections bounds the connections to each target. A request that finds
 	// none free waits for one. Default 1024.
 	Connections int
@@ -56,6 +60,9 @@ type Load struct {
 	// Body is sent with every request.
 	Body []byte
 }
+
+// repeatsMax bounds Load.Repeats.
+const repeatsMax = 100
 
 // A target is where requests go: an address to dial and the bytes to send.
 type target struct {
@@ -77,6 +84,7 @@ func (l Load) withDefaults() (Load, error) {
 	check(l.Rate >= 0 && l.Rate <= rateMax, "rate %v: want 0 to %v requests a second", l.Rate, float64(rateMax))
 	check(l.Duration >= 0, "duration %v is negative", l.Duration)
 	check(l.Timeout >= 0, "timeout %v is negative", l.Timeout)
+	check(l.Repeats >= 0 && l.Repeats <= repeatsMax, "repeats %d: want 0 to %d", l.Repeats, repeatsMax)
 	check(l.Connections >= 0, "connections %d is negative", l.Connections)
 	check(l.InFlightMax >= 0, "in flight at most %d is negative", l.InFlightMax)
 	check(l.Arrival == Constant || l.Arrival == Poisson, "arrival %v is unknown", l.Arrival)

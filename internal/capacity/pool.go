@@ -5,7 +5,19 @@ import "time"
 // A request is one under way.
 type request struct {
 	entry    entry
-	deadline time.Time
+	deadline time.Time // of the try
+	repeats  int       // that are left
+}
+
+// again prepares the next try of a request, unless its try ended well, or badly
+// for the last time.
+func (r *request) again(o outcome, now time.Time, timeout time.Duration) bool {
+	if r.repeats == 0 || o == ok || o == status4xx {
+		return false
+	}
+	r.repeats--
+	r.deadline = now.Add(timeout)
+	return true
 }
 
 // A pool holds the connections to one target, and the requests that wait for
@@ -81,18 +93,29 @@ func (p *pool) pop() request {
 	return r
 }
 
-// expire ends the requests whose deadline is over and appends them to list.
-func (p *pool) expire(now time.Time, list []entry) []entry {
+// expire ends the tries whose deadline is over. It appends the requests that
+// have ended with them to list, and the connections on which its caller must
+// send those that have not to next.
+func (p *pool) expire(now time.Time, list []entry, next []*conn) ([]entry, []*conn) {
+	var late []request
 	for len(p.waiting) > 0 && !now.Before(p.waiting[0].deadline) {
-		list = append(list, p.pop().entry)
+		late = append(late, p.pop())
 	}
 	for c := range p.conns {
 		if c.busy && !now.Before(c.request.deadline) {
-			list = append(list, c.abort())
+			late = append(late, c.request)
+			c.abort()
 			p.remove(c)
 		}
 	}
-	return list
+	for _, r := range late {
+		if !r.again(timedOut, now, p.gen.load.Timeout) {
+			list = append(list, r.entry)
+		} else if c := p.assign(r); c != nil {
+			next = append(next, c)
+		}
+	}
+	return list, next
 }
 
 // close closes every connection and appends what was under way to list.

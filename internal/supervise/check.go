@@ -20,7 +20,20 @@ func (c Config) Check() []error {
 		p.add("dir", "%v", err)
 		return p.found
 	}
-	env := newEnvironment(inherited(), c.Env, "", nil, nil)
+	account, err := findAccount(c.User, c.Group)
+	if err != nil {
+		p.add("user", "%v", err)
+	}
+	env, err := environmentOf(c, account, "", nil)
+	if err != nil {
+		p.add("envFiles", "%v", err)
+		return p.found
+	}
+	if c.Log != nil {
+		if err := checkDir(filepath.Dir(newLogFile(*c.Log, c.Dir).path)); err != nil {
+			p.add("log.path", "%v", err)
+		}
+	}
 	look := func(field string, exec *ExecConfig) {
 		if exec == nil || len(exec.Command) == 0 {
 			return
@@ -32,7 +45,9 @@ func (c Config) Check() []error {
 		}
 	}
 	look("command[0]", &ExecConfig{Command: c.Command})
-	look("preStop.command[0]", c.PreStop)
+	if c.PreStop != nil {
+		look("preStop.command[0]", &ExecConfig{Command: c.PreStop.Command})
+	}
 	for field, probe := range map[string]*ProbeConfig{"startup": c.Startup, "readiness": c.Readiness, "liveness": c.Liveness} {
 		if probe != nil {
 			look(field+".exec.command[0]", probe.Exec)

@@ -25,6 +25,20 @@ type Config struct {
 	// Env is added to the environment that Afloat itself has. Values may use $(VAR).
 	Env map[string]string `yaml:"env,omitempty"`
 
+	// EnvFiles are files of lines NAME=VALUE, read at each start of a replica. Later ones win, and Env wins over them.
+	// A line that begins with # is none; a value in double or single quotes is taken without them; nothing is expanded.
+	EnvFiles []string `yaml:"envFiles,omitempty"`
+
+	// User that replicas run as, by name or number, with its groups; default: that of Afloat. Another than that needs
+	// the right to change it, as root has.
+	User string `yaml:"user,omitempty"`
+
+	// Group that replicas run as, by name or number; default: the first of User.
+	Group string `yaml:"group,omitempty"`
+
+	// NoNewPrivileges keeps the replica's programs from gaining rights, as by a setuid bit. Default false.
+	NoNewPrivileges bool `yaml:"noNewPrivileges,omitempty"`
+
 	// Replicas is how many run at a time; default 1, at most 1000. To run none, leave the service out.
 	Replicas int `yaml:"replicas,omitempty"`
 
@@ -51,6 +65,9 @@ type Config struct {
 	// Restart says when an ended replica is started again, and after how long.
 	Restart RestartConfig `yaml:"restart,omitempty"`
 
+	// Budget bounds how many replicas may be away for one to be evicted or drained. Default: no such bound.
+	Budget BudgetConfig `yaml:"budget,omitempty"`
+
 	// Rolling bounds the replacement of replicas by those of a changed Config.
 	Rolling RollingConfig `yaml:"rolling,omitempty"`
 
@@ -59,8 +76,42 @@ type Config struct {
 	// least 2s (or all of a shorter grace).
 	Grace time.Duration `yaml:"grace,omitempty"`
 
-	// PreStop runs in the replica's environment before it gets SIGTERM. Default: none.
-	PreStop *ExecConfig `yaml:"preStop,omitempty"`
+	// Requests are what a replica should get where others want more than there is; default: nothing in particular.
+	Requests ResourcesConfig `yaml:"requests,omitempty"`
+
+	// Limits are what a replica may use at most; default: none.
+	Limits LimitsConfig `yaml:"limits,omitempty"`
+
+	// Log is a file for what the replicas print. Default: none; it goes to the standard error of Afloat.
+	Log *LogConfig `yaml:"log,omitempty"`
+
+	// PreStop is done before the replica gets SIGTERM. Default: nothing.
+	PreStop *PreStopConfig `yaml:"preStop,omitempty"`
+}
+
+// LogConfig is a file that the replicas of a service share. It is not reopened from outside: Afloat itself replaces it.
+type LogConfig struct {
+	// Path of the file, relative to Config.Dir. Required.
+	Path string `yaml:"path"`
+	// SizeMax is how long the file gets before it is renamed to path.1, path.1 to path.2, and so on; default 10Mi.
+	SizeMax Bytes `yaml:"sizeMax,omitempty"`
+	// FilesMax is how many files there are at most, the present one included; default 5, at most 1000.
+	FilesMax int `yaml:"filesMax,omitempty"`
+	// AgeMax is how long renamed files are kept, looked at once a minute; default: as long as FilesMax allows.
+	AgeMax time.Duration `yaml:"ageMax,omitempty"`
+	// Plain leaves out the time and the replica's name before each line. Default false.
+	Plain bool `yaml:"plain,omitempty"`
+}
+
+// PreStopConfig is what is done before SIGTERM. Exactly one of its fields is set. A failure is logged and changes
+// nothing, as in Kubernetes.
+type PreStopConfig struct {
+	// Command is the program and its arguments, expanded like Config.Command, run in the replica's environment.
+	Command []string `yaml:"command,omitempty"`
+	// HTTP is a GET to the replica; its answer is waited for.
+	HTTP *HTTPProbe `yaml:"http,omitempty"`
+	// Sleep lets time pass, for those who learn late that the replica is leaving.
+	Sleep time.Duration `yaml:"sleep,omitempty"`
 }
 
 // ExecConfig is a command to run in a replica's environment and directory.
@@ -69,7 +120,7 @@ type ExecConfig struct {
 	Command []string `yaml:"command"`
 }
 
-// ProbeConfig asks a replica one question again and again. Exactly one of HTTP, TCP and Exec is set. The other fields
+// ProbeConfig asks a replica one question again and again. Exactly one of HTTP, TCP, Exec and GRPC is set. The other fields
 // have the meaning and the defaults that they have in Kubernetes.
 type ProbeConfig struct {
 	// HTTP succeeds on a status from 200 to 399.
@@ -78,7 +129,7 @@ type ProbeConfig struct {
 	TCP *TCPProbe `yaml:"tcp,omitempty"`
 	// Exec succeeds when the command exits with status 0.
 	Exec *ExecConfig `yaml:"exec,omitempty"`
-	// GRPC is refused by Validate: gRPC health probes are not built yet.
+	// GRPC succeeds when the server says that it is serving, by grpc.health.v1 without TLS.
 	GRPC *GRPCProbe `yaml:"grpc,omitempty"`
 
 	// InitialDelay is the time from the replica's start (or its startup probe's success) to the first try; default 0.
@@ -115,9 +166,11 @@ type TCPProbe struct {
 	Port int `yaml:"port,omitempty"`
 }
 
-// GRPCProbe is what Kubernetes calls grpc. It exists so that its refusal names the place.
+// GRPCProbe asks a server of gRPC for its health.
 type GRPCProbe struct {
-	Port    int    `yaml:"port,omitempty"`
+	// Port is a declared port; 0 means the first.
+	Port int `yaml:"port,omitempty"`
+	// Service is whose health is asked for; default: that of the server as a whole.
 	Service string `yaml:"service,omitempty"`
 }
 
@@ -135,10 +188,16 @@ const (
 // was ready for ResetAfter, else it starts at DelayMin and doubles up to DelayMax. Of each delay, a random half is
 // taken off at most.
 type RestartConfig struct {
-	Policy     RestartPolicy `yaml:"policy,omitempty"`     // default always
-	DelayMin   time.Duration `yaml:"delayMin,omitempty"`   // default 100ms
-	DelayMax   time.Duration `yaml:"delayMax,omitempty"`   // default 30s
-	ResetAfter time.Duration `yaml:"resetAfter,omitempty"` // default 10s
+	// Policy is which ends of a replica are followed by a new start: always, onFailure or never. One that its liveness
+	// or startup probe has stopped has failed. Default always.
+	Policy RestartPolicy `yaml:"policy,omitempty"`
+	// DelayMin is how long the first start is waited for that is not at once; the wait doubles with each that follows.
+	// Default 100ms.
+	DelayMin time.Duration `yaml:"delayMin,omitempty"`
+	// DelayMax is the longest that a start is waited for. Default 30s.
+	DelayMax time.Duration `yaml:"delayMax,omitempty"`
+	// ResetAfter is how long a replica must have been ready for its next start to come at once. Default 10s.
+	ResetAfter time.Duration `yaml:"resetAfter,omitempty"`
 }
 
 // RollingConfig bounds a rolling update. Replicas that are being stopped still count for MaxSurge: there are never
@@ -149,7 +208,10 @@ type RollingConfig struct {
 	// MaxSurge is how many more than Replicas may exist; a number or a percentage, rounded up. Default 25%. Where both
 	// come to 0 by rounding, one may be unavailable; where both are written as 0, Validate refuses.
 	MaxSurge IntOrPercent `yaml:"maxSurge,omitempty"`
-	// MinReady is how long a new replica must be ready before it counts; default 0.
+	// Recreate stops all replicas before any of the changed Config starts, for those that do not stand one another:
+	// the service is away meanwhile. The bounds above have no meaning then. Default false.
+	Recreate bool `yaml:"recreate,omitempty"`
+	// MinReady is how long a new replica must be ready before it counts; default 0, and 5s in a rolling release.
 	MinReady time.Duration `yaml:"minReady,omitempty"`
 	// ProgressDeadline is how long a rollout may stand still before it is stalled; default 10m.
 	ProgressDeadline time.Duration `yaml:"progressDeadline,omitempty"`

@@ -19,7 +19,12 @@ func (c Config) WithDefaults() Config {
 	if len(c.Ports) == 0 {
 		c.Ports = nil
 	}
-	c.PreStop = c.PreStop.clone()
+	c.EnvFiles = slices.Clone(c.EnvFiles)
+	if len(c.EnvFiles) == 0 {
+		c.EnvFiles = nil
+	}
+	c.PreStop = c.PreStop.withDefaults()
+	c.Log = c.Log.withDefaults()
 	c.Replicas = cmp.Or(c.Replicas, 1)
 	c.Grace = cmp.Or(c.Grace, 30*time.Second)
 	c.Startup = c.Startup.withDefaults(c.Grace)
@@ -40,19 +45,45 @@ func (c *ProbeConfig) withDefaults(grace time.Duration) *ProbeConfig {
 		tcp := *d.TCP
 		d.TCP = &tcp
 	}
+	if d.GRPC != nil {
+		grpc := *d.GRPC
+		d.GRPC = &grpc
+	}
 	d.Period = cmp.Or(d.Period, 10*time.Second)
 	d.Timeout = cmp.Or(d.Timeout, time.Second)
 	d.SuccessThreshold = cmp.Or(d.SuccessThreshold, 1)
 	d.FailureThreshold = cmp.Or(d.FailureThreshold, 3)
 	d.Grace = cmp.Or(d.Grace, grace)
-	if d.HTTP != nil {
-		http := *d.HTTP
-		http.Headers = maps.Clone(http.Headers)
-		http.Path = cmp.Or(http.Path, "/")
-		http.Scheme = cmp.Or(http.Scheme, "http")
-		d.HTTP = &http
-	}
+	d.HTTP = d.HTTP.withDefaults()
 	return &d
+}
+
+func (c *HTTPProbe) withDefaults() *HTTPProbe {
+	if c == nil {
+		return nil
+	}
+	d := *c
+	d.Headers = maps.Clone(c.Headers)
+	d.Path = cmp.Or(c.Path, "/")
+	d.Scheme = cmp.Or(c.Scheme, "http")
+	return &d
+}
+
+func (c *LogConfig) withDefaults() *LogConfig {
+	if c == nil {
+		return nil
+	}
+	d := *c
+	d.SizeMax = cmp.Or(d.SizeMax, 10<<20)
+	d.FilesMax = cmp.Or(d.FilesMax, 5)
+	return &d
+}
+
+func (c *PreStopConfig) withDefaults() *PreStopConfig {
+	if c == nil {
+		return nil
+	}
+	return &PreStopConfig{Command: slices.Clone(c.Command), HTTP: c.HTTP.withDefaults(), Sleep: c.Sleep}
 }
 
 func (c *ExecConfig) clone() *ExecConfig {
@@ -77,11 +108,11 @@ func (c RollingConfig) withDefaults() RollingConfig {
 	return c
 }
 
-// revision names the template of c, which is all but how many replicas there are and how they are replaced: two Configs
+// Revision names the template of c, which is all but how many replicas there are and how they are replaced: two Configs
 // of one revision run the same processes in the same way.
-func (c Config) revision() string {
+func (c Config) Revision() string {
 	c = c.WithDefaults()
-	c.Replicas, c.Rolling = 0, RollingConfig{}
+	c.Replicas, c.Rolling, c.Budget = 0, RollingConfig{}, BudgetConfig{}
 	text, err := json.Marshal(c)
 	if err != nil {
 		panic("supervise: a Config has only plain values: " + err.Error())

@@ -57,6 +57,7 @@ func (s *Supervisor) perform(r *replica, e effect) {
 	case doRetry:
 		time.AfterFunc(e.delay, func() { s.send(message{replica: r, input: input{kind: inRetry}}) })
 	case doTell:
+		s.note(r, e.event)
 		s.notifier.event(Event{
 			Time: r.machine.at, Kind: e.event, Service: r.service.config.Name, Replica: r.id,
 			Revision: r.revision, PID: e.pid, Asked: e.asked, Why: e.why,
@@ -76,8 +77,11 @@ func (s *Supervisor) launch(r *replica, fresh bool) {
 		s.ports.release(r.ports)
 		r.ports, err = s.ports.take(max(1, len(r.config.Ports)))
 	}
-	l := newLife(&s.runner, r.config, r.id, fmt.Sprintf("%s/%s/%d", s.instance, r.config.Name, r.id), r.ports)
+	l := newLife(&s.runner, r.config, r.id, s.marker(r), r.ports)
 	r.life = l
+	if err == nil {
+		err = l.prepare(r.ports)
+	}
 	send := func(in input) { s.send(message{r, l, in}) }
 	if err != nil {
 		go send(input{kind: inStartFailed, why: err.Error()})
@@ -131,6 +135,9 @@ func (l *life) check(c *ProbeConfig) func(context.Context) error {
 	case c.TCP != nil:
 		addr := l.address(c.TCP.Port)
 		return func(ctx context.Context) error { return checkTCP(ctx, addr) }
+	case c.GRPC != nil:
+		addr := l.address(c.GRPC.Port)
+		return func(ctx context.Context) error { return checkGRPC(ctx, c.GRPC, addr) }
 	default:
 		return func(ctx context.Context) error { return l.exec(ctx, c.Exec.Command) }
 	}
@@ -157,6 +164,11 @@ func (s *Supervisor) stop(r *replica, e effect) {
 	go l.stop(e.grace, told, func(in input) { s.send(message{r, l, in}) })
 }
 
+// marker is that of the replica's next process, which no other has had.
+func (s *Supervisor) marker(r *replica) string {
+	return fmt.Sprintf("%s/%s/%d/%d", s.instance, r.config.Name, r.id, r.machine.starts+1)
+}
+
 func (s *Supervisor) remove(r *replica) {
 	s.ports.release(r.ports)
 	list := r.service.replicas
@@ -168,7 +180,11 @@ func (s *Supervisor) remove(r *replica) {
 	}
 }
 
+// publish tells of the endpoints when they have changed. Those that were left to another Afloat serve on.
 func (s *Supervisor) publish(svc *service) {
+	if s.yielded {
+		return
+	}
 	if ready, changed := svc.endpoints(); changed {
 		s.notifier.endpoints(svc.config.Name, ready)
 	}

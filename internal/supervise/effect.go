@@ -19,6 +19,7 @@ const (
 	inNothing     inputKind = iota
 	inCreate                // it is wanted
 	inStarted               // the process runs
+	inAdopt                 // it was taken over, and runs
 	inStartFailed           // it cannot be run
 	inStartup               // the startup probe succeeded
 	inReady                 // the readiness probe succeeded

@@ -9,6 +9,7 @@ type EventKind string
 const (
 	EventStarted   EventKind = "started"   // the first process of a replica runs
 	EventRestarted EventKind = "restarted" // a further process of a replica runs
+	EventAdopted   EventKind = "adopted"   // its process was taken over from an earlier Afloat
 	EventReady     EventKind = "ready"     // it joined the endpoints
 	EventUnready   EventKind = "unready"   // it left the endpoints while its process runs
 	EventExited    EventKind = "exited"    // its process ended, or could not be started
@@ -16,6 +17,7 @@ const (
 	EventKilled    EventKind = "killed"    // it did not end within its grace and got SIGKILL
 	EventStopped   EventKind = "stopped"   // it ended for good
 
+	EventScaled          EventKind = "scaled"           // more or fewer replicas are wanted than before
 	EventRollout         EventKind = "rollout"          // a new revision begins to replace the old one
 	EventRolloutComplete EventKind = "rollout complete" // all replicas are of the current revision and available
 	EventRolloutStalled  EventKind = "rollout stalled"  // no progress within the deadline

@@ -46,6 +46,22 @@ func newEnvironment(inherited []string, own map[string]string, marker string, de
 	return env
 }
 
+// environmentOf is that of a replica: what Afloat has, the account's, the files' and the Config's, each winning over
+// those before.
+func environmentOf(c Config, a account, marker string, ports []int) (environment, error) {
+	files, err := readEnvFiles(c.EnvFiles, c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	base := inherited()
+	for _, more := range []map[string]string{a.variables, files} {
+		for name, value := range more {
+			base = append(base, name+"="+value)
+		}
+	}
+	return newEnvironment(base, c.Env, marker, c.Ports, ports), nil
+}
+
 // expand replaces $(NAME) in each of argv.
 func (e environment) expand(argv []string) []string {
 	out := make([]string, len(argv))

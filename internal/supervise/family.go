@@ -25,8 +25,9 @@ type proc struct {
 	pid, parent, group int
 
 	zombie bool
-	start  uint64 // in clock ticks since boot; with pid, it tells a process from a later one of the same number
-	marker string // value of the marker in its environment
+	cpu    time.Duration // of it and of children that it has waited for
+	start  uint64        // in clock ticks since boot; with pid, it tells a process from a later one of the same number
+	marker string        // value of the marker in its environment
 }
 
 // processTable reads /proc. Processes that end meanwhile are left out. The markers are read where marked is set.
@@ -75,6 +76,10 @@ func readStat(pid int) (proc, error) {
 	p := proc{pid: pid, zombie: fields[0] == "Z" || fields[0] == "X"}
 	for i, to := range []*int{&p.parent, &p.group} {
 		*to, _ = strconv.Atoi(fields[1+i])
+	}
+	for _, field := range fields[11:15] {
+		ticks, _ := strconv.ParseInt(field, 10, 64)
+		p.cpu += time.Duration(ticks) * tick
 	}
 	p.start, _ = strconv.ParseUint(fields[19], 10, 64)
 	return p, nil

@@ -14,10 +14,11 @@ import (
 )
 
 // startSupervisor runs a supervisor in a process of its own and returns it, its instance and its keeper's ID.
-func startSupervisor(t *testing.T) (cmd *exec.Cmd, instance string, keeper int) {
+func startSupervisor(t *testing.T, env ...string) (cmd *exec.Cmd, instance string, keeper int) {
 	t.Helper()
 	cmd = exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childMode+"=supervise")
+	cmd.Env = append(cmd.Env, env...)
 	var log bytes.Buffer
 	cmd.Stderr = &log
 	t.Cleanup(func() {
@@ -149,9 +150,9 @@ func TestSupervisorThatEndsLetsItsKeeperGo(t *testing.T) {
 }
 
 func TestKeeperKeepsOnlyGroupsThatAreNotGone(t *testing.T) {
-	instance, leaders := keep(strings.NewReader("abc\n+100\n+200\n-100\nnonsense\n+1\n"))
-	if instance != "abc" || len(leaders) != 1 || !leaders[200] {
-		t.Errorf("got %q, %v", instance, leaders)
+	got := keep(strings.NewReader("abc\n+100\n+200 /a b\n-100\nnonsense\n+1\n"))
+	if got.instance != "abc" || len(got.leaders) != 1 || got.leaders[200] != "/a b" || got.kill || got.letGo {
+		t.Errorf("got %+v", got)
 	}
 }
 

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -26,11 +28,20 @@ const (
 type life struct {
 	runner  *runner
 	config  Config
+	account account
 	env     environment
 	ports   []Port
 	prefix  string // of output, without the separator
 	marker  string
-	process *process // set before inStarted is sent
+	process *process   // set before inStarted is sent
+	readers []*os.File // of its output; as process
+	streams bool       // output is told apart by stream
+	left    atomic.Bool
+	group   *group // nil where there are none
+
+	output  sync.Mutex // guards paused and the closing of readers
+	paused  bool
+	copying sync.WaitGroup
 
 	probes    context.Context // ends with the probes
 	endProbes context.CancelFunc
@@ -52,6 +63,8 @@ type runner struct {
 	output  *output
 	streams bool // name the stream in the prefix
 	logger  *slog.Logger
+	groups  func() *groups // made when the first process is started
+	limits  LimitMode
 	drain   func(context.Context, string, string)
 	done    <-chan struct{} // closed when the supervisor ends
 	readers sync.WaitGroup  // of output
@@ -60,56 +73,104 @@ type runner struct {
 func newLife(r *runner, c Config, id int, marker string, ports []int) *life {
 	l := &life{
 		runner: r, config: c, marker: marker, ports: addresses(c.Ports, ports),
-		env:    newEnvironment(inherited(), c.Env, marker, c.Ports, ports),
-		prefix: fmt.Sprintf("%s/%d", c.Name, id),
-		gone:   make(chan struct{}), killed: make(chan struct{}),
+		prefix: fmt.Sprintf("%s/%d", c.Name, id), streams: r.streams,
+		gone: make(chan struct{}), killed: make(chan struct{}),
 	}
 	l.alive, l.die = context.WithCancel(context.Background())
 	l.probes, l.endProbes = context.WithCancel(l.alive)
 	return l
 }
 
+// prepare finds out as whom and with which variables the process runs.
+func (l *life) prepare(ports []int) (err error) {
+	if l.account, err = findAccount(l.config.User, l.config.Group); err != nil {
+		return err
+	}
+	l.env, err = environmentOf(l.config, l.account, l.marker, ports)
+	return err
+}
+
+// enclose makes the control group of the process. A limit that cannot be kept is refused or warned about.
+func (l *life) enclose() error {
+	all := l.runner.groups()
+	_, name, _ := strings.Cut(l.marker, "/")
+	g, err := all.make(strings.ReplaceAll(name, "/", "-"))
+	if err == nil {
+		err = g.limit(l.config, all)
+	}
+	limited := l.config.Limits != LimitsConfig{}
+	switch {
+	case err == nil:
+	case limited && l.runner.limits == LimitsRequire:
+		g.remove()
+		return err
+	case limited:
+		l.runner.logger.Warn("limits are not kept", "replica", l.prefix, "error", err)
+	}
+	l.group = g
+	return nil
+}
+
 // run starts the process and tells of its way to the end through send.
 func (l *life) run(send func(input)) {
-	defer close(l.gone)
-	defer l.die()
-	readers, err := l.start()
-	if err != nil {
+	if err := l.start(); err != nil {
+		l.die()
+		close(l.gone)
 		send(input{kind: inStartFailed, why: err.Error()})
 		return
 	}
+	send(input{kind: inStarted, pid: l.process.pid})
+	l.follow(send)
+}
+
+// follow tells of a process that runs through send, to its end.
+func (l *life) follow(send func(input)) {
+	defer close(l.gone)
+	defer l.die()
 	p := l.process
-	send(input{kind: inStarted, pid: p.pid})
+	l.copyOutput()
 	if l.runner.keeper != nil {
-		l.runner.keeper.add(p.pid)
+		l.runner.keeper.add(p.pid, l.group)
 		defer l.runner.keeper.remove(p.pid)
 	}
 	end := p.await()
+	if l.left.Load() {
+		p.reap()
+		return
+	}
 	l.die()
-	send(input{kind: inExited, why: end.String(), ok: end.ok()})
+	why := end.String()
+	if l.group.outOfMemory() {
+		why += ": out of memory"
+		if l.config.Limits.Memory > 0 {
+			why += ", over the limit of " + l.config.Limits.Memory.String()
+		}
+	}
+	send(input{kind: inExited, why: why, ok: end.ok()})
 	l.cleanUp()
 	p.reap()
+	l.group.remove()
 	deadline := time.Now().Add(outputBound)
-	for _, r := range readers {
+	for _, r := range l.readers {
 		_ = r.SetReadDeadline(deadline)
 	}
-	send(input{kind: inGone, why: end.String(), ok: end.ok()})
+	send(input{kind: inGone, why: why, ok: end.ok()})
 }
 
-// start runs the command with its output piped; the reading ends are returned.
-func (l *life) start() ([]*os.File, error) {
-	streams := []string{""}
-	if l.runner.streams {
-		streams = []string{" stdout", " stderr"}
+// start runs the command with its output piped to readers.
+func (l *life) start() error {
+	pipes := 1
+	if l.streams {
+		pipes = 2
 	}
 	files := []*os.File{nil}
 	var readers []*os.File
-	for range streams {
+	for range pipes {
 		read, write, err := os.Pipe()
 		if err != nil {
 			closeAll(readers)
 			closeAll(files[1:])
-			return nil, fmt.Errorf("pipe for the output: %w", err)
+			return fmt.Errorf("pipe for the output: %w", err)
 		}
 		readers, files = append(readers, read), append(files, write)
 	}
@@ -117,20 +178,19 @@ func (l *life) start() ([]*os.File, error) {
 	if len(writers) == 1 {
 		files = append(files, writers[0])
 	}
-	p, err := l.spawn(l.config.Command, files)
+	err := l.enclose()
+	var p *process
+	if err == nil {
+		p, err = l.spawn(l.config.Command, files)
+	}
 	closeAll(writers)
 	if err != nil {
 		closeAll(readers)
-		return nil, err
+		l.group.remove()
+		return err
 	}
-	l.process = p
-	for i, r := range readers {
-		l.runner.readers.Go(func() {
-			defer r.Close()
-			l.runner.output.copyFrom(r, l.prefix+streams[i]+" | ")
-		})
-	}
-	return readers, nil
+	l.process, l.readers = p, readers
+	return nil
 }
 
 // spawn starts argv in the replica's environment. A nil file is the null device.
@@ -148,14 +208,22 @@ func (l *life) spawn(argv []string, files []*os.File) (*process, error) {
 		return nil, err
 	}
 	defer null.Close()
-	attr := &os.ProcAttr{Dir: l.config.Dir, Env: l.env.list()}
+	attr := &os.ProcAttr{Dir: l.config.Dir, Env: l.env.list(), Sys: &syscall.SysProcAttr{Credential: l.account.credential}}
 	for _, f := range files {
 		if f == nil {
 			f = null
 		}
 		attr.Files = append(attr.Files, f)
 	}
-	p, err := l.runner.spawner.start(l.runner.done, path, argv, attr)
+	if l.group != nil {
+		folder, err := l.group.open()
+		if err != nil {
+			return nil, fmt.Errorf("open the control group: %w", err)
+		}
+		defer folder.Close()
+		attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, int(folder.Fd())
+	}
+	p, err := l.runner.spawner.start(l.runner.done, path, argv, attr, l.config.NoNewPrivileges)
 	if err != nil {
 		return nil, startError(argv[0], err)
 	}
@@ -210,7 +278,7 @@ func (l *life) stop(grace time.Duration, told <-chan struct{}, send func(input))
 		l.drain(ctx, began.Add(grace/2), told)
 	}
 	if l.config.PreStop != nil && ctx.Err() == nil {
-		if err := l.exec(ctx, l.config.PreStop.Command); err != nil && l.alive.Err() == nil {
+		if err := l.preStop(ctx, l.config.PreStop); err != nil && l.alive.Err() == nil {
 			l.runner.logger.Warn("preStop failed", "replica", l.prefix, "error", err)
 		}
 	}
@@ -224,6 +292,18 @@ func (l *life) stop(grace time.Duration, told <-chan struct{}, send func(input))
 		close(l.killed)
 		l.process.signal(syscall.SIGKILL)
 	}
+}
+
+// preStop does what is to be done before SIGTERM.
+func (l *life) preStop(ctx context.Context, c *PreStopConfig) error {
+	switch {
+	case c.HTTP != nil:
+		return checkHTTP(ctx, c.HTTP, l.address(c.HTTP.Port))
+	case c.Sleep > 0:
+		pause(ctx, c.Sleep)
+		return nil
+	}
+	return l.exec(ctx, c.Command)
 }
 
 func (l *life) drain(ctx context.Context, until time.Time, told <-chan struct{}) {
@@ -278,6 +358,7 @@ func (l *life) cleanUp() {
 	ctx, cancel := context.WithTimeout(context.Background(), sweepBound)
 	defer cancel()
 	l.process.signal(syscall.SIGKILL)
+	l.group.kill()
 	left, err := l.family().sweep(ctx, l.runner.census.look)
 	if err != nil {
 		l.runner.logger.Error("processes are left", "replica", l.prefix, "count", len(left), "error", err)
@@ -292,8 +373,17 @@ func (l *life) members() ([]proc, error) {
 func (l *life) family() family {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	known := maps.Clone(l.known)
+	for _, pid := range l.group.pids() {
+		if p, err := readStat(pid); err == nil && l.group != nil {
+			if known == nil {
+				known = map[int]uint64{}
+			}
+			known[pid] = p.start
+		}
+	}
 	return family{
-		marker: l.marker, leaders: map[int]bool{l.process.pid: true}, known: l.known,
+		marker: l.marker, leaders: map[int]bool{l.process.pid: true}, known: known,
 		except: func(pid int) bool { return pid != l.process.pid && l.runner.spawner.started(pid) },
 	}
 }

@@ -16,6 +16,10 @@ func (s *Supervisor) loop(ctx context.Context) {
 			s.take(m)
 		case <-s.changed:
 		case <-timer.C:
+		case y := <-s.yields:
+			if s.yield(y) {
+				ended = nil
+			}
 		case <-ended:
 			ended = nil
 			s.close()
@@ -75,6 +79,7 @@ func (s *Supervisor) steer(svc *service, now time.Time) {
 				r := &replica{service: svc, id: svc.nextID, config: svc.config, revision: svc.revision, machine: newMachine(svc.config)}
 				svc.nextID++
 				svc.replicas = append(svc.replicas, r)
+				s.rememberService(svc)
 				s.feed(r, input{kind: inCreate})
 			} else {
 				s.feed(svc.find(a.stop), input{kind: inStop, why: a.why})
@@ -96,6 +101,9 @@ func (s *Supervisor) close() {
 	s.closing = true
 	for _, svc := range s.services {
 		svc.removed = "shutting down"
+	}
+	if s.runner.keeper != nil {
+		s.runner.keeper.killAtOnce()
 	}
 }
 

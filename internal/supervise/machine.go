@@ -25,6 +25,7 @@ type machine struct {
 	done       bool      // in stopped: it ended well, of itself
 	streak     int       // failures since it was last healthy for long; 0 lets it restart at once
 	starts     int
+	startedAt  time.Time // when the present or last process was
 	pid        int
 	lastExit   string
 	why        string
@@ -59,6 +60,8 @@ func (m *machine) step(in input) []effect {
 		m.launch()
 	case inStarted:
 		m.started(in.pid)
+	case inAdopt:
+		m.adopted()
 	case inStartFailed:
 		m.startFailed(in)
 	case inStartup:
@@ -93,7 +96,7 @@ func (m *machine) launch() {
 }
 
 func (m *machine) started(pid int) {
-	m.process, m.pid = processAlive, pid
+	m.process, m.pid, m.startedAt = processAlive, pid, m.at
 	m.starts++
 	if m.starts == 1 {
 		m.tell(EventStarted, "")
@@ -104,6 +107,33 @@ func (m *machine) started(pid int) {
 	case m.phase == PhaseStopping:
 		m.do(effect{kind: doStop, grace: m.grace})
 	case m.startup:
+		m.do(effect{kind: doProbeStartup})
+	default:
+		m.probe()
+	}
+}
+
+// takeOver makes the machine that of a process which runs already.
+func (m *machine) takeOver(held heldReplica) {
+	m.process, m.pid, m.starts, m.reached, m.since = processAlive, held.PID, held.Starts, held.Reached, held.Since
+	m.startedAt = held.Began
+	switch {
+	case held.Ready:
+		m.phase, m.readySince = PhaseReady, held.Since
+	case held.Reached:
+		m.phase = PhaseUnready
+	default:
+		m.phase = PhaseStarting
+	}
+}
+
+// adopted begins to ask a process that was taken over.
+func (m *machine) adopted() {
+	m.tell(EventAdopted, "")
+	switch {
+	case m.phase == PhaseStopping:
+		m.do(effect{kind: doStop, grace: m.grace})
+	case m.startup && !m.reached:
 		m.do(effect{kind: doProbeStartup})
 	default:
 		m.probe()

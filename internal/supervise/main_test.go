@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -43,6 +44,14 @@ func child(mode string) {
 	switch mode {
 	case "serve":
 		serveChild()
+	case "count":
+		go func() {
+			for n := 1; ; n++ {
+				fmt.Println(n)
+				time.Sleep(time.Millisecond)
+			}
+		}()
+		serveChild()
 	case "sleep":
 		select {}
 	case "stubborn":
@@ -63,6 +72,32 @@ func child(mode string) {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = []string{childMode + "=sleep"}
 		_ = cmd.Start()
+		serveChild()
+	case "daemon":
+		// One that leaves group, session, marker and parent behind.
+		cmd := exec.Command("setsid", "--fork", "sleep", "61.5")
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
+		_ = cmd.Run()
+		serveChild()
+	case "eat":
+		fmt.Println("eats")
+		var all [][]byte
+		for {
+			block := make([]byte, 1<<20)
+			for i := 0; i < len(block); i += 4096 {
+				block[i] = 1
+			}
+			all = append(all, block)
+			_ = all
+		}
+	case "spin":
+		for range 4 {
+			go func() {
+				for n := 0; ; n++ {
+					_ = n
+				}
+			}()
+		}
 		serveChild()
 	case "parent":
 		spawnChild("sleep", true)
@@ -113,8 +148,9 @@ func serveChild() {
 
 // superviseChild is a supervisor that runs a service until it is killed.
 func superviseChild() {
-	s := New(Options{Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
-	c := testConfig("orphan", "family")
+	adopt, _ := time.ParseDuration(os.Getenv("ADOPT"))
+	s := New(Options{Logger: slog.New(slog.NewTextHandler(os.Stderr, nil)), Dir: os.Getenv("DIR"), Adopt: adopt})
+	c := testConfig("orphan", cmp.Or(os.Getenv("MODE"), "family"))
 	c.Replicas = 2
 	d := testConfig("wiped", "wiped")
 	if err := s.Apply([]Config{c, d}); err != nil {

@@ -41,8 +41,8 @@ func (v IntOrPercent) Of(total int, roundUp bool) (int, error) {
 	return total * n / 100, nil
 }
 
-// bounds are the counts that the rolling config means for a number of replicas. Values must have been validated.
-func (c RollingConfig) bounds(replicas int) (unavailable, surge int) {
+// Bounds are the counts that the rolling config means for a number of replicas. Values must have been validated.
+func (c RollingConfig) Bounds(replicas int) (unavailable, surge int) {
 	unavailable, _ = c.MaxUnavailable.Of(replicas, false)
 	surge, _ = c.MaxSurge.Of(replicas, true)
 	if unavailable == 0 && surge == 0 {

@@ -11,6 +11,7 @@ type desired struct {
 	revision    string
 	unavailable int // of replicas, how many may be missing
 	surge       int // how many more than replicas may exist
+	recreate    bool
 }
 
 // actual is a replica as plan sees it.
@@ -50,6 +51,9 @@ func plan(d desired, have []actual) []action {
 		out = append(out, action{stop: a.id, why: "scaled down"})
 		freshAvailable -= count(a.available)
 	}
+	if d.recreate && len(fresh)+stopping(have, d.revision) < len(have) {
+		return append(out, stopAll(old)...) // and wait until all of them are gone
+	}
 	room := d.replicas + d.surge - len(have)
 	for range min(d.replicas-len(fresh), room) {
 		out = append(out, action{})
@@ -65,9 +69,28 @@ func plan(d desired, have []actual) []action {
 		if spare -= count(a.available); spare < 0 && a.available {
 			break
 		}
-		out = append(out, action{stop: a.id, why: "replaced by a new revision"})
+		out = append(out, action{stop: a.id, why: replacedWhy})
 	}
 	return out
+}
+
+const replacedWhy = "replaced by a new revision"
+
+func stopAll(list []actual) []action {
+	var out []action
+	for _, a := range list {
+		out = append(out, action{stop: a.id, why: replacedWhy})
+	}
+	return out
+}
+
+// stopping counts the replicas of a revision that are being stopped.
+func stopping(have []actual, revision string) int {
+	n := 0
+	for _, a := range have {
+		n += count(a.stopping && a.revision == revision)
+	}
+	return n
 }
 
 func count(b bool) int {

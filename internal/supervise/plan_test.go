@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+const recreate = -1 // a surge that stops all first
+
 func TestPlan(t *testing.T) {
 	// A replica is written as its revision and a letter: A available, r ready, n not ready, s being stopped.
 	for _, test := range []struct {
@@ -32,6 +34,11 @@ func TestPlan(t *testing.T) {
 		{"keeps the failed while the new may fail", 3, 0, 1, []string{"1A", "1A", "1n", "2n"}, nil},
 		{"goes back to a former revision", 2, 0, 1, []string{"2A", "2A", "1n"}, []string{"stop 3"}},
 		{"scales down while it rolls", 1, 0, 1, []string{"1A", "1A", "1A", "2n"}, []string{"stop 3", "stop 2"}},
+		{"stops all before it starts any", 2, 0, recreate, []string{"1A", "1n"}, []string{"stop 1", "stop 2"}},
+		{"waits until all are gone", 2, 0, recreate, []string{"1s", "1A"}, []string{"stop 2"}},
+		{"waits for the last to go", 2, 0, recreate, []string{"1s"}, nil},
+		{"starts when all are gone", 2, 0, recreate, nil, []string{"start", "start"}},
+		{"replaces one of the new", 2, 0, recreate, []string{"2s", "2A"}, nil},
 		{"waits for a former service to go", 2, 0, 0, []string{"1s", "1s"}, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -42,7 +49,9 @@ func TestPlan(t *testing.T) {
 				have = append(have, a)
 			}
 			var got []string
-			for _, a := range plan(desired{test.replicas, "2", test.unavailable, test.surge}, have) {
+			for _, a := range plan(desired{
+				replicas: test.replicas, revision: "2", unavailable: test.unavailable, surge: max(0, test.surge), recreate: test.surge == recreate,
+			}, have) {
 				if a.stop == 0 {
 					got = append(got, "start")
 				} else {
@@ -61,7 +70,7 @@ func TestPlanRollsWithinItsBounds(t *testing.T) {
 		for unavailable := 0; unavailable <= replicas; unavailable++ {
 			for surge := 0; surge <= 3; surge++ {
 				if unavailable+surge > 0 {
-					roll(t, desired{replicas, "new", unavailable, surge})
+					roll(t, desired{replicas: replicas, revision: "new", unavailable: unavailable, surge: surge})
 				}
 			}
 		}

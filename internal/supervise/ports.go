@@ -2,18 +2,18 @@ package supervise
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net"
-	"os"
 	"strconv"
+
+	"github.com/afloat-dev/afloat/internal/freeport"
 )
 
 // errNoPort is returned when every port of the range is in use.
 var errNoPort = errors.New("no free loopback port is left")
 
-// portPool hands out loopback ports, none of them twice at a time. It stays clear of the kernel's range for outgoing
-// connections: there, a port that a replica gave up for a moment while it restarts can be gone.
+// portPool hands out loopback ports of [freeport.Range], none of them twice at a time: a port of the kernel's that a
+// replica gave up for a moment while it restarts could be gone.
 type portPool struct {
 	low, high int // inclusive
 	held      map[int]bool
@@ -21,36 +21,8 @@ type portPool struct {
 
 func newPortPool() *portPool {
 	p := &portPool{held: map[int]bool{}}
-	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
-	if err == nil {
-		p.low, p.high = outside(string(text))
-	}
-	if p.low == 0 {
-		p.low, p.high = portMin, portMax
-	}
+	p.low, p.high = freeport.Range()
 	return p
-}
-
-const (
-	portMin  = 10240 // below are the well-known ones
-	portMax  = 65535
-	portsLow = 1024 // a range with fewer ports than this is not worth having
-)
-
-// outside is the larger part of portMin to portMax that the kernel's range leaves, or 0, 0 when it is too small.
-func outside(kernel string) (low, high int) {
-	var from, to int
-	if _, err := fmt.Sscan(kernel, &from, &to); err != nil {
-		return 0, 0
-	}
-	low, high = portMin, from-1
-	if portMax-to > high-low {
-		low, high = max(to+1, portMin), portMax
-	}
-	if high-low < portsLow {
-		return 0, 0
-	}
-	return low, high
 }
 
 // take hands out n ports that nobody serves on now.
@@ -70,6 +42,13 @@ func (p *portPool) take(n int) ([]int, error) {
 		return nil, errNoPort
 	}
 	return ports, nil
+}
+
+// hold keeps ports that are in use from being handed out.
+func (p *portPool) hold(ports []int) {
+	for _, port := range ports {
+		p.held[port] = true
+	}
 }
 
 func (p *portPool) release(ports []int) {

@@ -1,6 +1,8 @@
 package supervise
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -11,6 +13,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"github.com/afloat-dev/afloat/internal/grpchealth"
 )
 
 const (
@@ -74,6 +78,40 @@ func checkTCP(ctx context.Context, addr string) error {
 		return fmt.Errorf("connect to %s: %w", addr, plain(ctx, err))
 	}
 	return conn.Close()
+}
+
+// checkGRPC asks the server at addr for its health, in HTTP/2 without TLS on a connection of its own.
+func checkGRPC(ctx context.Context, c *GRPCProbe, addr string) error {
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	transport := &http.Transport{Protocols: protocols, MaxResponseHeaderBytes: probeHeaderMax}
+	defer transport.CloseIdleConnections()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr+grpchealth.Path, bytes.NewReader(grpchealth.Request(c.Service)))
+	if err != nil {
+		return err
+	}
+	req.Header = http.Header{"Content-Type": {"application/grpc"}, "Te": {"trailers"}, "User-Agent": {"afloat-probe"}}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return fmt.Errorf("grpc health: %w", plain(ctx, err))
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("grpc health: status %d", resp.StatusCode)
+	}
+	message, err := io.ReadAll(io.LimitReader(resp.Body, grpchealth.AnswerMax))
+	if err != nil {
+		return fmt.Errorf("grpc health: %w", plain(ctx, err))
+	}
+	// An answer without a message has its status in the header.
+	status := cmp.Or(resp.Trailer.Get("Grpc-Status"), resp.Header.Get("Grpc-Status"))
+	if status != "0" {
+		return fmt.Errorf("grpc health: grpc-status %q: %s", status, cmp.Or(resp.Trailer.Get("Grpc-Message"), resp.Header.Get("Grpc-Message")))
+	}
+	if err := grpchealth.Answer(message); err != nil {
+		return fmt.Errorf("grpc health: %w", err)
+	}
+	return nil
 }
 
 var errNoAnswer = errors.New("no answer in time")

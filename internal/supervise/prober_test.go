@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc"
+	grpchealth "google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 )
 
 // watch runs a prober whose check fails at the seconds that bad holds for, and returns its verdicts by second.
@@ -133,6 +136,40 @@ func TestHTTPProbeVerdicts(t *testing.T) {
 	probe := &HTTPProbe{Path: "/here", Scheme: "http"}
 	if got := reason(checkHTTP(t.Context(), probe, server.Listener.Addr().String())); got != "GET /here: status 503" {
 		t.Errorf("got %q, want the redirect on the same host followed", got)
+	}
+}
+
+func TestGRPCProbeVerdicts(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, state := grpc.NewServer(), grpchealth.NewServer()
+	healthpb.RegisterHealthServer(server, state)
+	go func() { _ = server.Serve(l) }()
+	defer server.Stop()
+	ask := func(service string) string {
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
+		return reason(checkGRPC(ctx, &GRPCProbe{Service: service}, l.Addr().String()))
+	}
+	if got := ask(""); got != "" {
+		t.Errorf("got %q of a server that serves", got)
+	}
+	if got := ask("shop"); !strings.Contains(got, `grpc-status "5"`) {
+		t.Errorf("got %q of an unknown service", got)
+	}
+	state.SetServingStatus("shop", healthpb.HealthCheckResponse_NOT_SERVING)
+	if got := ask("shop"); !strings.Contains(got, "not serving") {
+		t.Errorf("got %q of a service that is down", got)
+	}
+	state.SetServingStatus("shop", healthpb.HealthCheckResponse_SERVING)
+	if got := ask("shop"); got != "" {
+		t.Errorf("got %q of a service that is back", got)
+	}
+	server.Stop()
+	if got := ask("shop"); !strings.HasSuffix(got, "connection refused") {
+		t.Errorf("got %q of no server", got)
 	}
 }
 

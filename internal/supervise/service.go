@@ -11,6 +11,7 @@ import (
 type service struct {
 	config    Config // with defaults
 	revision  string
+	scaled    int    // replicas to run instead of as many as config says; 0: as it says
 	removed   string // why all replicas are to stop; empty while the service is wanted
 	replicas  []*replica
 	nextID    int
@@ -30,7 +31,7 @@ type replica struct {
 }
 
 func newService(c Config, now time.Time) *service {
-	s := &service{config: c, revision: c.revision(), nextID: 1}
+	s := &service{config: c, revision: c.Revision(), nextID: 1}
 	s.rollout = newRollout(now, s.headcount(now))
 	return s
 }
@@ -40,7 +41,7 @@ func (s *service) update(c Config, now time.Time) bool {
 	if s.removed == "" && reflect.DeepEqual(s.config, c) {
 		return false
 	}
-	revision := c.revision()
+	revision := c.Revision()
 	rolls := revision != s.revision || s.removed != ""
 	s.config, s.revision, s.removed = c, revision, ""
 	if rolls || s.rollout.state != RolloutComplete {
@@ -63,7 +64,7 @@ func (s *service) plan(now time.Time) []action {
 	if s.rollout.state == RolloutStalled {
 		return nil
 	}
-	unavailable, surge := s.config.Rolling.bounds(s.config.Replicas)
+	unavailable, surge := s.config.Rolling.Bounds(s.wanted())
 	have := make([]actual, len(s.replicas))
 	for i, r := range s.replicas {
 		have[i] = actual{
@@ -71,7 +72,10 @@ func (s *service) plan(now time.Time) []action {
 			available: s.available(r, now), stopping: r.leaving(),
 		}
 	}
-	return plan(desired{s.config.Replicas, s.revision, unavailable, surge}, have)
+	return plan(desired{
+		replicas: s.wanted(), revision: s.revision, unavailable: unavailable, surge: surge,
+		recreate: s.config.Rolling.Recreate,
+	}, have)
 }
 
 // observe follows the rollout and returns what became of it, with why.
@@ -109,7 +113,7 @@ func (s *service) next(now time.Time) time.Time {
 }
 
 func (s *service) headcount(now time.Time) headcount {
-	h := headcount{wanted: s.config.Replicas}
+	h := headcount{wanted: s.wanted()}
 	for _, r := range s.replicas {
 		switch {
 		case r.revision != s.revision:
@@ -147,18 +151,23 @@ func (s *service) stallReason(h headcount) string {
 
 // endpoints are the ready replicas; changed reports whether they are others than at the last call.
 func (s *service) endpoints() (ready []Endpoint, changed bool) {
-	ready = []Endpoint{}
+	ready = s.readyNow()
+	changed = !slices.EqualFunc(ready, s.published, func(a, b Endpoint) bool {
+		return a.Replica == b.Replica && slices.Equal(a.Ports, b.Ports)
+	})
+	s.published = ready
+	return ready, changed
+}
+
+func (s *service) readyNow() []Endpoint {
+	ready := []Endpoint{}
 	for _, r := range s.replicas {
 		if r.machine.phase == PhaseReady {
 			ports := addresses(r.config.Ports, r.ports)
 			ready = append(ready, Endpoint{Replica: r.id, Addr: ports[0].Addr, Ports: ports})
 		}
 	}
-	changed = !slices.EqualFunc(ready, s.published, func(a, b Endpoint) bool {
-		return a.Replica == b.Replica && slices.Equal(a.Ports, b.Ports)
-	})
-	s.published = ready
-	return ready, changed
+	return ready
 }
 
 func (s *service) find(id int) *replica {
@@ -172,7 +181,7 @@ func (s *service) find(id int) *replica {
 
 func (s *service) status() ServiceStatus {
 	out := ServiceStatus{
-		Name: s.config.Name, Desired: s.config.Replicas, Revision: s.revision,
+		Name: s.config.Name, Service: s.config.Name, Budget: s.budget(time.Now()), Desired: s.wanted(), Revision: s.revision,
 		Rollout: s.rollout.state, RolloutWhy: s.rollout.why, Replicas: []ReplicaStatus{},
 	}
 	if s.removed != "" {
@@ -181,8 +190,13 @@ func (s *service) status() ServiceStatus {
 	for _, r := range s.replicas {
 		m := r.machine
 		out.Ready += count(m.phase == PhaseReady)
+		var started time.Time
+		if m.pid != 0 {
+			started = m.startedAt
+		}
 		out.Replicas = append(out.Replicas, ReplicaStatus{
-			ID: r.id, PID: m.pid, Ports: addresses(r.config.Ports, r.ports), Phase: m.phase, Since: m.since,
+			Started: started,
+			ID:      r.id, PID: m.pid, Ports: addresses(r.config.Ports, r.ports), Phase: m.phase, Since: m.since,
 			Restarts: m.restarts(), LastExit: m.lastExit, Why: m.why, NextTry: m.nextTry, Revision: r.revision,
 		})
 	}

@@ -55,11 +55,14 @@ const (
 // ServiceStatus is a service as it is now.
 type ServiceStatus struct {
 	Name       string          `json:"name"`
+	Service    string          `json:"service"`            // whose replicas they are: Name, but for one of several versions
+	Version    string          `json:"version,omitempty"`  // of a service that is released
 	Desired    int             `json:"desired"`            // replicas wanted; 0 for a service that is being removed
 	Ready      int             `json:"ready"`              // replicas among the endpoints
 	Revision   string          `json:"revision,omitempty"` // of the current Config
 	Rollout    RolloutState    `json:"rollout"`
 	RolloutWhy string          `json:"rolloutWhy,omitempty"` // why the rollout is stalled
+	Budget     *BudgetStatus   `json:"budget,omitempty"`     // the disruption budget, where there is one
 	Replicas   []ReplicaStatus `json:"replicas"`
 }
 
@@ -70,6 +73,7 @@ type ReplicaStatus struct {
 	Ports    []Port    `json:"ports"`
 	Phase    Phase     `json:"phase"`
 	Since    time.Time `json:"since"`              // when the phase began
+	Started  time.Time `json:"started,omitzero"`   // when its process was; zero when none runs
 	Restarts int       `json:"restarts"`           // starts after the first
 	LastExit string    `json:"lastExit,omitempty"` // in words: "exited with status 1", "killed by SIGKILL"
 	Why      string    `json:"why,omitempty"`      // why it is unready, in backoff or stopping

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/afloat-dev/afloat/internal/handover"
 )
 
 // ErrClosed is returned by Apply when the Supervisor is ending or has ended.
@@ -42,6 +44,18 @@ type Options struct {
 	// OnEvent is called for every event.
 	OnEvent func(Event)
 
+	// Store holds what another Afloat needs to take over the replicas; default: one of its own.
+	Store *handover.Store
+	// Dir is a folder that this Afloat alone uses, for what the next must know; default: none, and then nothing is held
+	// when Afloat dies.
+	Dir string
+	// Adopt is how long the replicas run on when Afloat is killed, for an Afloat with the same Dir to take them over;
+	// default 0: they are killed at once.
+	Adopt time.Duration
+
+	// Limits says what becomes of a limit that this machine cannot keep; default LimitsWarn.
+	Limits LimitMode
+
 	// KeeperCommand starts RunKeeper in a process of its own; default: this executable with the argument "keeper".
 	KeeperCommand []string
 	// NoKeeper runs without a keeper: when Afloat is killed, main processes still end by their parent-death signal, but
@@ -58,12 +72,17 @@ type Supervisor struct {
 	ports    *portPool
 	inbox    chan message
 	changed  chan struct{} // the desired state
+	yields   chan yielding
+	serving  chan struct{} // closed when all is under way
 	done     chan struct{} // closed when the loop has ended
 
 	mu       sync.Mutex
 	services map[string]*service
+	adopted  []*replica // by Inherit, before Serve
+	elder    bool       // the Afloat from which they are still runs
 	served   bool
 	closing  bool
+	yielded  bool
 }
 
 const inboxMax = 256 // inputs that wait for the loop; their senders wait then
@@ -76,15 +95,22 @@ func New(opts Options) *Supervisor {
 	if opts.Output == nil {
 		opts.Output = io.Discard
 	}
+	if opts.Store == nil {
+		opts.Store = handover.NewStore()
+	}
 	s := &Supervisor{
 		opts: opts, instance: rand.Text(), notifier: newNotifier(opts), ports: newPortPool(),
 		inbox: make(chan message, inboxMax), changed: make(chan struct{}, 1), done: make(chan struct{}),
+		yields: make(chan yielding), serving: make(chan struct{}),
 		services: map[string]*service{},
 	}
+	spawner := newSpawner()
+	spawner.dieWithUs = opts.NoKeeper
 	s.runner = runner{
-		spawner: newSpawner(), census: &census{}, output: &output{to: opts.Output}, streams: opts.OutputStream,
-		logger: opts.Logger, drain: opts.Drain, done: s.done,
+		spawner: spawner, census: &census{}, output: &output{to: opts.Output, logs: logFiles{files: map[string]*sharedLog{}}}, streams: opts.OutputStream,
+		logger: opts.Logger, limits: opts.Limits, drain: opts.Drain, done: s.done,
 	}
+	s.runner.groups = sync.OnceValue(func() *groups { return openGroups(s.instance) })
 	return s
 }
 
@@ -112,10 +138,7 @@ func (s *Supervisor) Apply(configs []Config) error {
 		return ErrClosed
 	}
 	s.want(wanted, time.Now())
-	select {
-	case s.changed <- struct{}{}:
-	default:
-	}
+	s.wake()
 	return nil
 }
 
@@ -136,6 +159,12 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 	if err := adopt(); err != nil {
 		return err
 	}
+	if err := s.endStrays(); err != nil {
+		return err
+	}
+	if err := s.opts.Store.Put(instanceKey, s.instance); err != nil {
+		return err
+	}
 	release, err := s.startKeeper()
 	if err != nil {
 		return err
@@ -143,10 +172,18 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 	var background sync.WaitGroup
 	quiet, hush := context.WithCancel(context.Background())
 	background.Go(func() { s.runner.spawner.serve(s.done) })
+	background.Go(func() { s.runner.spawner.serveRestricted(s.done) })
 	background.Go(func() { reapOrphans(quiet, s.runner.spawner.started) })
 	background.Go(func() { s.notifier.serve(quiet) })
 
+	s.mu.Lock()
+	s.resume()
+	s.mu.Unlock()
+	close(s.serving)
 	s.loop(ctx)
+	if !s.yielded {
+		removeGroups(s.instance)
+	}
 	s.awaitOutput()
 	close(s.done)
 	release()
@@ -154,6 +191,9 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 	background.Wait()
 	return nil
 }
+
+// Serving is closed when Serve has done all that can fail, and has what Inherit took over in its hands.
+func (s *Supervisor) Serving() <-chan struct{} { return s.serving }
 
 // Status is how all services stand, by name. A removed service is in it until its last replica is gone.
 func (s *Supervisor) Status() []ServiceStatus {
@@ -164,6 +204,14 @@ func (s *Supervisor) Status() []ServiceStatus {
 		out = append(out, s.services[name].status())
 	}
 	return out
+}
+
+// wake lets the loop look at the desired state.
+func (s *Supervisor) wake() {
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
 }
 
 // want takes over a validated desired state. The mutex is held.

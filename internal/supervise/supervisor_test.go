@@ -281,7 +281,7 @@ func TestFailedExecProbeSaysWhy(t *testing.T) {
 func TestPreStopRunsBeforeSIGTERM(t *testing.T) {
 	mark := filepath.Join(t.TempDir(), "mark")
 	c := testConfig("web", "serve", "MARK="+mark)
-	c.PreStop = &ExecConfig{Command: []string{"sh", "-c", `echo "$PORT" > "$MARK"`}}
+	c.PreStop = &PreStopConfig{Command: []string{"sh", "-c", `echo "$PORT" > "$MARK"`}}
 	h := supervise(t, nil, c)
 	h.settle()
 	addr := h.ready("web")[0].Addr

@@ -26,6 +26,9 @@ const (
 	thresholdMax = 1000
 	argsMax      = 4096
 	envMax       = 4096
+	logFilesMax  = 1000
+	pidsMax      = 4 << 20 // as many as Linux can have
+	memoryMin    = 1 << 20
 )
 
 var (
@@ -46,6 +49,11 @@ func (c Config) Validate() error {
 		p.add("dir", "must not contain a NUL byte")
 	}
 	p.environment(c.Env)
+	for i, file := range c.EnvFiles {
+		if file == "" || strings.ContainsRune(file, 0) {
+			p.add(fmt.Sprintf("envFiles[%d]", i), "%q is not a path", file)
+		}
+	}
 	p.count("replicas", c.Replicas, ReplicasMax)
 	p.ports(c.Ports)
 	p.probe("startup", c.Startup, c.Ports)
@@ -53,10 +61,11 @@ func (c Config) Validate() error {
 	p.probe("liveness", c.Liveness, c.Ports)
 	p.restart(c.Restart)
 	p.rolling(c.Rolling)
+	c.Budget.check(p)
 	p.duration("grace", c.Grace)
-	if c.PreStop != nil {
-		p.command("preStop.command", c.PreStop.Command)
-	}
+	p.preStop("preStop", c.PreStop, c.Ports)
+	p.log("log", c.Log)
+	p.resources(c.Requests, c.Limits)
 	return errors.Join(p.found...)
 }
 
@@ -92,7 +101,7 @@ func (p *problems) environment(env map[string]string) {
 		switch {
 		case !variableName.MatchString(name):
 			p.add("env."+name, "%q is not a variable name: use letters, digits, '_', '-' and '.', no digit first", name)
-		case name == markerName || name == "PORT" || strings.HasPrefix(name, "PORT_") && isNumber(name[len("PORT_"):]):
+		case setByAfloat(name):
 			p.add("env."+name, "is set by Afloat for each replica: choose another name, and use $(%s) where it is needed", name)
 		}
 		if strings.ContainsRune(env[name], 0) {
@@ -150,10 +159,61 @@ func (p *problems) handler(field string, c *ProbeConfig, ports []int) {
 	}
 	if c.GRPC != nil {
 		set++
-		p.add(field+".grpc", "gRPC probes are not supported yet: use tcp, or exec with a health client")
+		p.declared(field+".grpc.port", c.GRPC.Port, ports)
 	}
 	if set != 1 {
-		p.add(field, "has %d of http, tcp and exec: set exactly one", set)
+		p.add(field, "has %d of http, tcp, exec and grpc: set exactly one", set)
+	}
+}
+
+func (p *problems) resources(r ResourcesConfig, l LimitsConfig) {
+	p.count("limits.pids", l.Pids, pidsMax)
+	if l.CPU > 0 && r.CPU > l.CPU {
+		p.add("requests.cpu", "%v is more than the limit, %v", r.CPU, l.CPU)
+	}
+	if l.Memory > 0 && r.Memory > l.Memory {
+		p.add("requests.memory", "%v is more than the limit, %v", r.Memory, l.Memory)
+	}
+	if l.Memory > 0 && l.Memory < memoryMin {
+		p.add("limits.memory", "%v is too little for any program: at least %v", l.Memory, Bytes(memoryMin))
+	}
+}
+
+func (p *problems) log(field string, c *LogConfig) {
+	if c == nil {
+		return
+	}
+	if c.Path == "" || strings.ContainsRune(c.Path, 0) {
+		p.add(field+".path", "%q is not a path: write where the file shall be", c.Path)
+	}
+	if c.SizeMax != 0 && c.SizeMax < lineMax {
+		p.add(field+".sizeMax", "%v is less than a long line: at least %v", c.SizeMax, Bytes(lineMax))
+	}
+	p.count(field+".filesMax", c.FilesMax, logFilesMax)
+	if c.AgeMax < 0 {
+		p.add(field+".ageMax", "%v is negative", c.AgeMax)
+	}
+}
+
+func (p *problems) preStop(field string, c *PreStopConfig, ports []int) {
+	if c == nil {
+		return
+	}
+	set := 0
+	if c.Command != nil {
+		set++
+		p.command(field+".command", c.Command)
+	}
+	if c.HTTP != nil {
+		set++
+		p.httpProbe(field+".http", c.HTTP, ports)
+	}
+	if c.Sleep != 0 {
+		set++
+		p.duration(field+".sleep", c.Sleep)
+	}
+	if set != 1 {
+		p.add(field, "has %d of command, http and sleep: set exactly one", set)
 	}
 }
 
@@ -235,6 +295,11 @@ func (p *problems) count(field string, n, most int) {
 	} else if n > most {
 		p.add(field, "%d is too many: at most %d", n, most)
 	}
+}
+
+// setByAfloat reports whether a variable is one that each replica gets from Afloat.
+func setByAfloat(name string) bool {
+	return name == markerName || name == "PORT" || strings.HasPrefix(name, "PORT_") && isNumber(name[len("PORT_"):])
 }
 
 func isNumber(s string) bool {
