@@ -1,16 +1,15 @@
-// Package console is what operators and their programs talk to: a JSON API, the
-// metrics, and the health of Afloat itself. It serves on loopback, and elsewhere
-// only with a token.
+// Package console is what operators and their programs talk to: a JSON API, a
+// stream of what is live, the metrics, the health of Afloat itself, and the page
+// that shows all of it. It serves on loopback, and elsewhere only with a token.
 package console
 
 import (
-	"crypto/subtle"
+	"context"
 	"encoding/json"
-	"net"
 	"net/http"
-	"strings"
 	"time"
 
+	"github.com/afloat-dev/afloat/internal/control/scale"
 	"github.com/afloat-dev/afloat/internal/gateway"
 	"github.com/afloat-dev/afloat/internal/signal"
 	"github.com/afloat-dev/afloat/internal/supervise"
@@ -18,15 +17,21 @@ import (
 
 // Status is all that runs, what is out of order, and why.
 type Status struct {
-	Version       string                    `json:"version"`
-	PID           int                       `json:"pid"`
-	StartedAt     time.Time                 `json:"startedAt"`
-	UptimeSeconds float64                   `json:"uptimeSeconds"`
-	Config        ConfigStatus              `json:"config"`
-	Signals       []signal.ServiceSignals   `json:"signals"`
-	Gateway       gateway.Status            `json:"gateway"`
-	Processes     []supervise.ServiceStatus `json:"processes"`
-	Events        []signal.Event            `json:"events"`
+	Version       string       `json:"version"`
+	PID           int          `json:"pid"`
+	StartedAt     time.Time    `json:"startedAt"`
+	UptimeSeconds float64      `json:"uptimeSeconds"`
+	Config        ConfigStatus `json:"config"`
+	// Signals are the golden signals of the last 10 s: first the sum of all
+	// services, then each by name.
+	Signals   []signal.ServiceSignals   `json:"signals"`
+	Gateway   gateway.Status            `json:"gateway"`
+	Processes []supervise.ServiceStatus `json:"processes"`
+	// Scaling is what was decided last of how many replicas a service runs, by
+	// its name.
+	Scaling map[string]scale.Decision `json:"scaling,omitempty"`
+	// Events are the last changes of state, oldest first.
+	Events []signal.Event `json:"events"`
 }
 
 // ConfigStatus is which configuration is in force.
@@ -39,90 +44,112 @@ type ConfigStatus struct {
 	Refused   string    `json:"refused,omitempty"`
 	// Waiting lists the changes that only a restart takes over.
 	Waiting []string `json:"waiting,omitempty"`
+	// Warnings are those of `afloat check` about what is in force, at most 100.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Options are what the API shows.
 type Options struct {
-	// Status and View are asked for each request of them.
+	// Status and View are asked for each request of them, and Status once a
+	// second while somebody reads the stream.
 	Status func() Status
 	View   func() signal.View
+	// Histories are the golden signals of so many seconds, one by one.
+	Histories func(last time.Duration) []signal.History
 	// Metrics serves /metrics.
 	Metrics http.Handler
-	// Token is asked of every request but the health checks, as
-	// "Authorization: Bearer TOKEN". Empty asks none, and then only requests
-	// to a loopback name are answered.
-	Token string
+	// Faults are injected where it is not nil, and Levers pulled.
+	Faults Faults
+	Levers Levers
+	// Replicas are evicted where it is not nil.
+	Replicas Replicas
+	// Journal is read, and told of what people do, where it is not nil.
+	Journal Journal
+	// Alerts are served where they are not nil.
+	Alerts Alerts
+	// Releases are shown and steered where it is not nil.
+	Releases Releases
+	// Upgrade lets a new process take over, where it is not nil.
+	Upgrade func(context.Context) (Upgraded, error)
+	// Mounts are APIs of others, beside Afloat's own.
+	Mounts []Mount
+	// Access says who may do what.
+	Access Access
 }
 
-// Handler serves the API:
+// Mount is an API of another kind, such as Prometheus' or Alertmanager's.
+type Mount struct {
+	// Prefix is the path below which it answers, such as "/prometheus/".
+	Prefix  string
+	Handler http.Handler
+	// Reads is set where no request changes anything, whatever its method.
+	Reads bool
+}
+
+// api is the API in service.
+type api struct {
+	Options
+	guard  *guard
+	stream *stream
+}
+
+func newAPI(o Options) *api {
+	a := &api{Options: o, guard: newGuard(o.Access)}
+	a.stream = newStream(a.live)
+	return a
+}
+
+// Handler serves the API, which /api/v1/openapi.json describes, and beside it
 //
-//	GET /healthz        200 while Afloat runs
-//	GET /metrics        for Prometheus
-//	GET /api/v1/status  a Status
-//	GET /api/v1/view    a signal.View: the last minute, for the live view
-func Handler(o Options) http.Handler {
+//	GET /healthz  200 while Afloat runs
+//	GET /metrics  for Prometheus
+//	GET /         the page
+func Handler(o Options) http.Handler { return newAPI(o).handler() }
+
+func (a *api) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET "+healthPath, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte("ok\n")) // nobody to tell when the client has gone
 	})
-	mux.Handle("GET /metrics", o.guard(o.Metrics))
-	mux.Handle("GET /api/v1/status", o.guard(answer(func() any { return o.Status() })))
-	mux.Handle("GET /api/v1/view", o.guard(answer(func() any { return o.View() })))
-	return mux
+	mux.Handle("GET /metrics", a.guard.admit(RoleReader, a.Metrics))
+	for _, o := range a.operations() {
+		if o.serve != nil {
+			mux.Handle(o.method+" "+o.path, a.guard.admit(o.role, o.serve))
+		}
+	}
+	mux.HandleFunc("/", servePage)
+	for _, m := range a.Mounts {
+		mux.Handle(m.Prefix, a.guard.mount(m))
+	}
+	return a.guard.secure(mux)
 }
 
 // answer gives what get returns as JSON.
-func answer(get func() any) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		encoder := json.NewEncoder(w)
-		encoder.SetIndent("", "  ")
-		_ = encoder.Encode(get()) // fails when the client has gone
-	})
+func answer(get func() any) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, get()) }
 }
 
-// guard lets only those in who may be: with the token, or, where there is none,
-// by a loopback name, so that no page in a browser can be made to ask for it
-// under a name of its own.
-func (o Options) guard(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case o.Token == "" && !loopbackHost(r.Host):
-			http.Error(w, "without a token, the API answers only to a loopback name", http.StatusForbidden)
-		case o.Token != "" && !bearer(r, o.Token):
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			http.Error(w, "a token is needed: send Authorization: Bearer TOKEN", http.StatusUnauthorized)
-		default:
-			next.ServeHTTP(w, r)
-		}
-	})
-}
-
-func bearer(r *http.Request, token string) bool {
-	got, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	return ok && subtle.ConstantTimeCompare([]byte(got), []byte(token)) == 1
-}
-
-func loopbackHost(hostport string) bool {
-	host, _, err := net.SplitHostPort(hostport)
-	if err != nil {
-		host = hostport
-	}
-	if host == "localhost" {
-		return true
-	}
-	ip := net.ParseIP(strings.Trim(host, "[]"))
-	return ip != nil && ip.IsLoopback()
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	_ = encoder.Encode(v) // fails when the client has gone
 }
 
 // NewServer returns a server of the API with a limit on every wait.
 func NewServer(o Options) *http.Server {
-	return &http.Server{
-		Handler:           Handler(o),
+	a := newAPI(o)
+	s := &http.Server{
+		Handler:           a.handler(),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       10 * time.Second,
 		WriteTimeout:      30 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 	}
+	s.RegisterOnShutdown(a.stream.end)
+	return s
 }
+
+// healthPath is the one that needs nothing.
+const healthPath = "/healthz"

@@ -23,7 +23,7 @@ func TestGuard(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := Handler(Options{
-				Token:   c.token,
+				Access:  Access{Token: c.token},
 				Status:  func() Status { return Status{Version: "v1"} },
 				Metrics: http.NotFoundHandler(),
 			})
@@ -47,7 +47,7 @@ func TestGuard(t *testing.T) {
 
 func TestHealthNeedsNoToken(t *testing.T) {
 	w := httptest.NewRecorder()
-	Handler(Options{Token: "secret", Metrics: http.NotFoundHandler()}).ServeHTTP(w, httptest.NewRequest("GET", "/healthz", nil))
+	Handler(Options{Access: Access{Token: "secret"}, Metrics: http.NotFoundHandler()}).ServeHTTP(w, httptest.NewRequest("GET", "/healthz", nil))
 	if w.Code != 200 {
 		t.Fatalf("got %d", w.Code)
 	}

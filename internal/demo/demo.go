@@ -23,6 +23,10 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/afloat-dev/afloat/internal/gateway"
+	"github.com/afloat-dev/afloat/internal/signal"
+	"github.com/afloat-dev/afloat/internal/supervise"
 )
 
 // Options of a demo.
@@ -40,6 +44,9 @@ type Options struct {
 	JSON bool
 	// ShowConfig prints the gateway's configuration first.
 	ShowConfig bool
+	// Console, where it is not nil, shows in a browser what goes on. It returns
+	// where, and what ends it.
+	Console func(Shown) (url string, end func(), err error)
 	// Out gets everything that is not an error. Default: standard output.
 	Out io.Writer
 	// Err gets errors. Default: standard error.
@@ -51,6 +58,15 @@ type Options struct {
 	scale float64
 	// startMax bounds how long replicas may take to get ready; 0 is 15 s.
 	startMax time.Duration
+}
+
+// Shown is what there is to see of the side with the gateway.
+type Shown struct {
+	Started    time.Time
+	Gateway    *gateway.Gateway
+	Supervisor *supervise.Supervisor
+	Window     *signal.Window
+	Events     *signal.EventLog
 }
 
 // Exit codes of [Run].

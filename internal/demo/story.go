@@ -65,6 +65,14 @@ func perform(ctx context.Context, o Options) (v Verdict, err error) {
 		}
 	}()
 	view.run(ctx, s.teller.terminal.Serve)
+	if s.options.Console != nil {
+		url, end, err := s.options.Console(Shown{s.started, s.gateway, s.fleet.supervisor, s.window, s.events})
+		if err != nil {
+			return v, err
+		}
+		defer end()
+		s.teller.say("watch it in the console: %s", url)
+	}
 	if err := s.open(starting); err != nil {
 		return v, cmp.Or(context.Cause(starting), err)
 	}
