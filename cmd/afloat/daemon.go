@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	ossignal "os/signal"
 	"strings"
@@ -17,10 +16,18 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/afloat-dev/afloat/internal/acme"
+	"github.com/afloat-dev/afloat/internal/alert"
 	"github.com/afloat-dev/afloat/internal/config"
 	"github.com/afloat-dev/afloat/internal/console"
+	"github.com/afloat-dev/afloat/internal/control/rollout"
+	"github.com/afloat-dev/afloat/internal/control/scale"
 	"github.com/afloat-dev/afloat/internal/gateway"
+	"github.com/afloat-dev/afloat/internal/handover"
+	"github.com/afloat-dev/afloat/internal/journal"
 	"github.com/afloat-dev/afloat/internal/signal"
+	"github.com/afloat-dev/afloat/internal/signal/trace"
+	"github.com/afloat-dev/afloat/internal/signal/tsdb"
 	"github.com/afloat-dev/afloat/internal/supervise"
 )
 
@@ -34,14 +41,34 @@ type daemon struct {
 
 	gateway    *gateway.Gateway
 	supervisor *supervise.Supervisor
+	releases   *rollout.Controller
+	scaling    *scale.Loop
 	metrics    *signal.Metrics
+	store      *tsdb.Store // nil where metrics are not kept
 	window     *signal.Window
 	events     *signal.EventLog
 	access     *signal.AccessLog
+	tracer     *trace.Tracer
 	files      []io.Closer
-	admin      net.Listener
+	data       *dataFolder
+	journal    *journal.Journal
+	alerts     *alert.Manager // nil in most sidecars
+	lately     lately
+	admin      *net.TCPListener
 	hangup     chan os.Signal
-	token      string
+	allowed    console.Access
+	renewer    *renewer
+	issuer     *acme.Issuer
+
+	in        *handover.Inheritance // from an earlier Afloat; nil for none
+	elder     bool                  // which still runs
+	sockets   *sockets
+	stop      context.CancelFunc // ends serve
+	rest      context.CancelFunc // ends what works in the data folder
+	upgrading sync.Mutex
+	// upgradable is whether the program's file, started anew, would be this
+	// daemon again.
+	upgradable bool
 
 	started time.Time
 	first   *config.Assembly // the one at the start: parts of it stay in force
@@ -52,38 +79,71 @@ type daemon struct {
 }
 
 // newDaemon opens all that can fail: logs, ports. Nothing serves yet.
-func newDaemon(from *sources, a *config.Assembly, s *streams, live bool) (*daemon, error) {
-	d := &daemon{from: from, streams: s, first: a, assembly: a, live: live, started: time.Now(), hangup: make(chan os.Signal, 1)}
+func newDaemon(from *sources, a *config.Assembly, s *streams, live bool, in *handover.Inheritance) (*daemon, error) {
+	d := &daemon{from: from, streams: s, first: a, assembly: a, live: live, in: in, elder: in != nil, started: time.Now(), hangup: make(chan os.Signal, 1)}
 	ossignal.Notify(d.hangup, syscall.SIGHUP) // from now on it does not end the process
 	output := s.err
 	if live {
 		output = io.Discard // the view shows the events; lines would tear it
 	}
 	d.log = newLogger(a.Log, output)
-	if err := d.openAccessLog(); err != nil {
+	if err := d.open(output); err != nil {
+		d.close()
 		return nil, err
 	}
-	if err := d.openAdmin(); err != nil {
-		return nil, err
+	return d, nil
+}
+
+func (d *daemon) open(output io.Writer) error {
+	a := d.assembly
+	d.renewer = newRenewer(d.log)
+	d.renewer.renew(a.Gateway.Renewals()) // Afloat may have been off while they expired
+	for _, open := range []func() error{
+		d.openData,
+		d.claim,
+		d.openSockets,
+		d.openJournal,
+		d.openAccessLog,
+		d.openTracer,
+		d.openAdmin,
+		d.openReleases,
+		d.observe,
+		d.openStore,
+		d.openAlerts,
+	} {
+		if err := open(); err != nil {
+			return err
+		}
 	}
-	if err := d.observe(); err != nil {
-		return nil, err
-	}
-	d.supervisor = supervise.New(supervise.Options{
+	options := supervise.Options{
 		Logger:      d.log,
 		Output:      output,
-		OnEndpoints: d.endpointsChanged,
-		Drain:       d.gateway.Drain,
-		OnEvent:     d.events.Supervised,
-	})
-	if err := d.supervisor.Apply(a.Processes); err != nil {
-		return nil, err
+		OnEndpoints: d.releases.EndpointsChanged,
+		Drain:       d.releases.Drain,
+		OnEvent:     d.supervised,
+		Store:       d.sockets.store,
+		Adopt:       a.Supervisor.Adopt,
+		Limits:      a.Supervisor.Limits,
+	}
+	if !d.data.passing {
+		options.Dir = d.data.path
+	}
+	d.supervisor = supervise.New(options)
+	if err := d.releases.Apply(a.Processes, a.Releases); err != nil {
+		return err
+	}
+	d.scaling = d.newScaling()
+	if err := d.inherit(); err != nil {
+		return err
 	}
 	if err := d.gateway.Apply(&a.Gateway); err != nil {
-		return nil, err
+		return err
 	}
-	d.config = console.ConfigStatus{Files: a.Files, AppliedAt: time.Now()}
-	return d, nil
+	if err := d.applyAlerts(a.Alerts); err != nil {
+		return err
+	}
+	d.config = console.ConfigStatus{Files: a.Files, AppliedAt: time.Now(), Warnings: a.Warnings}
+	return nil
 }
 
 func newLogger(c config.LogConfig, out io.Writer) *slog.Logger {
@@ -102,18 +162,27 @@ func (d *daemon) observe() error {
 	status := func() gateway.Status { return d.gateway.Status() }
 	d.metrics = signal.NewMetrics(signal.MetricsConfig{
 		Version: b.Version, Revision: b.Revision, Status: status,
-		Replicas: func() []supervise.ServiceStatus { return d.supervisor.Status() },
+		Replicas: d.releases.Sets,
+		Refused:  d.refused,
+		Traced:   d.traced(),
 	})
 	d.window = signal.NewWindow(status)
 	d.events = signal.NewEventLog(d.log)
-	observers := []gateway.Observer{d.metrics, d.window, d.events}
+	observers := []gateway.Observer{d.metrics, d.window, recorder{d.events, d.journal}, d.releases.Observer()}
 	if d.access != nil {
 		observers = append(observers, d.access)
 		if err := d.metrics.Register(d.access); err != nil {
 			return err
 		}
 	}
-	d.gateway = gateway.New(gateway.Options{Log: d.log, Observer: signal.Tee(observers...)})
+	if d.tracer != nil {
+		observers = append(observers, d.tracer)
+		if err := d.metrics.Register(d.tracer); err != nil {
+			return err
+		}
+	}
+	d.issuer = acme.New(acme.Options{Wanted: d.issuances, Log: d.log})
+	d.gateway = gateway.New(gateway.Options{Log: d.log, Observer: signal.Tee(observers...), Challenges: d.issuer, Traces: d.traceShare(), Sockets: d.sockets})
 	return nil
 }
 
@@ -144,30 +213,27 @@ func (d *daemon) openAdmin() error {
 	if c.Off() {
 		return nil
 	}
-	l, err := net.Listen("tcp", string(c.Address))
+	l, err := d.sockets.Listen("tcp", string(c.Address))
 	if err != nil {
 		return fmt.Errorf("admin.address: %w; off switches it off", gateway.ListenError(string(c.Address), err))
 	}
-	d.admin, d.token = l, string(c.Token)
+	d.admin = l
+	d.allowed = access(c)
 	return nil
-}
-
-// endpointsChanged passes on which of a service's replicas are ready.
-func (d *daemon) endpointsChanged(service string, ready []supervise.Endpoint) {
-	addresses := make([]string, len(ready))
-	for i, e := range ready {
-		addresses[i] = e.Addr
-	}
-	d.gateway.SetEndpoints(service, addresses)
 }
 
 // serve runs everything until ctx ends, and takes it down in order: first the
 // gateway, so that no request is lost, then the processes behind it.
 func (d *daemon) serve(ctx context.Context) error {
 	defer d.close()
+	ctx, d.stop = context.WithCancel(ctx)
+	defer d.stop()
 	supervising, stopSupervisor := context.WithCancel(context.WithoutCancel(ctx))
 	observing, stopObserving := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopObserving()
+	working, stopWorking := context.WithCancel(observing) // in the data folder
+	defer stopWorking()
+	d.rest = stopWorking
 
 	var group errgroup.Group
 	group.Go(func() error {
@@ -178,14 +244,23 @@ func (d *daemon) serve(ctx context.Context) error {
 		defer stopObserving()
 		return d.supervisor.Serve(supervising)
 	})
+	group.Go(func() error { return d.releases.Serve(ctx) })
 	group.Go(func() error { return d.window.Serve(observing) })
+	group.Go(func() error { return d.journal.Serve(observing) })
+	group.Go(func() error { return d.serveAlerts(working) })
 	group.Go(func() error { return d.serveAdmin(observing) })
+	group.Go(func() error { return d.serveStore(working) })
+	group.Go(func() error { return d.serveScaling(ctx) })
 	group.Go(func() error { return d.watch(ctx) })
+	group.Go(func() error { return d.renew(ctx) })
+	group.Go(func() error { return d.issuer.Serve(ctx) })
 	if d.live {
 		terminal := signal.NewTerminal(signal.TerminalConfig{Out: d.streams.out, View: d.view().View})
 		group.Go(func() error { return terminal.Serve(observing) })
 	}
+	group.Go(d.settle)
 	d.announce()
+	d.journalStart()
 	return group.Wait()
 }
 
@@ -195,41 +270,85 @@ func (d *daemon) announce() {
 		d.log.Info("serving", "address", address)
 	}
 	if d.admin != nil {
-		d.log.Info("admin API", "address", d.admin.Addr().String())
+		d.log.Info("console and admin API", "url", "http://"+d.admin.Addr().String()+"/")
 	}
+	notifySystemd("READY=1")
 }
 
 func (d *daemon) serveAdmin(ctx context.Context) error {
 	if d.admin == nil {
 		return nil
 	}
-	server := console.NewServer(console.Options{Status: d.status, View: d.view().View, Metrics: d.metrics.Handler(), Token: d.token})
-	stop := context.AfterFunc(ctx, func() {
-		end, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		_ = server.Shutdown(end) // what is left is cut: it only reads
-	})
-	defer stop()
-	if err := server.Serve(d.admin); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("admin: %w", err)
+	server := console.NewServer(d.console())
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(d.admin) }()
+	select {
+	case err := <-served:
+		if !errors.Is(err, net.ErrClosed) {
+			return fmt.Errorf("admin: %w", err)
+		}
+		<-ctx.Done() // another Afloat listens by now
+	case <-ctx.Done():
 	}
+	end, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = server.Shutdown(end) // what is left is cut: it only reads
 	return nil
+}
+
+// console is what the API and the page show.
+func (d *daemon) console() console.Options {
+	options := console.Options{
+		Status:    d.status,
+		View:      d.view().View,
+		Histories: d.window.Histories,
+		Metrics:   d.metrics.Handler(),
+		Faults:    faults{d.gateway},
+		Levers:    thrifty{d.gateway, d.releases},
+		Replicas:  d.releases,
+		Journal:   d.journal,
+		Releases:  releases{d.releases},
+		Alerts:    d.alerting(),
+		Mounts:    d.mounts(),
+		Access:    d.allowed,
+	}
+	if d.upgradable {
+		options.Upgrade = d.Upgrade
+	}
+	return options
+}
+
+// mounts are the APIs of others that are beside Afloat's own.
+func (d *daemon) mounts() (all []console.Mount) {
+	if api := d.prometheus(); api != nil {
+		all = append(all, console.Mount{Prefix: "/prometheus/", Handler: api, Reads: true})
+	}
+	if d.alerts != nil {
+		all = append(all, console.Mount{Prefix: alert.Prefix + "/", Handler: d.alerts.Handler()})
+	}
+	return all
 }
 
 func (d *daemon) status() console.Status {
 	d.mu.Lock()
 	c := d.config
 	d.mu.Unlock()
+	s := statusOf(d.started, d.gateway, d.releases.Sets(), d.window, d.events)
+	s.Config, s.Scaling = c, d.scaling.Status()
+	return s
+}
+
+// statusOf is what there is to say of any gateway with a supervisor.
+func statusOf(started time.Time, g *gateway.Gateway, processes []supervise.ServiceStatus, w *signal.Window, events *signal.EventLog) console.Status {
 	return console.Status{
 		Version:       readBuild().Version,
 		PID:           os.Getpid(),
-		StartedAt:     d.started,
-		UptimeSeconds: time.Since(d.started).Seconds(),
-		Config:        c,
-		Signals:       d.window.Snapshot(10 * time.Second),
-		Gateway:       d.gateway.Status(),
-		Processes:     d.supervisor.Status(),
-		Events:        d.events.Recent(20),
+		StartedAt:     started,
+		UptimeSeconds: time.Since(started).Seconds(),
+		Signals:       w.Snapshot(10 * time.Second),
+		Gateway:       g.Status(),
+		Processes:     processes,
+		Events:        events.Recent(50),
 	}
 }
 
@@ -239,7 +358,7 @@ func (d *daemon) view() signal.Source {
 		Name:     strings.Join(d.first.Files, ", "),
 		Started:  d.started,
 		Status:   d.gateway.Status,
-		Replicas: d.supervisor.Status,
+		Replicas: d.releases.Sets,
 		Window:   d.window,
 		Events:   d.events,
 	}
@@ -253,7 +372,12 @@ func (d *daemon) close() {
 			d.log.Error("the access log is not complete", "error", err)
 		}
 	}
+	d.closeTracer()
 	for _, f := range d.files {
 		_ = f.Close() // all has been written
+	}
+	d.closeJournal()
+	if d.data != nil {
+		d.data.close()
 	}
 }

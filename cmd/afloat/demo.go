@@ -18,7 +18,8 @@ func newDemo(s *streams) *cobra.Command {
 drives the same load at both, and breaks them in the same way: a replica killed,
 one that hangs, one that answers errors, one that is ten times slower, and three
 times the load that the service can bear. It ends by itself after about a minute
-with a table of what users noticed on either side. All of it is measured.
+with a table of what users noticed on either side. All of it is measured. The
+console is open in a browser meanwhile, at the address that it prints.
 
 The exit code is 0 when every promise that it prints was kept, 1 when one was
 not, 2 when it could not begin, and 130 when it was interrupted. It listens on
@@ -34,6 +35,7 @@ loopback only and leaves no process behind.`,
 			}
 			o.SampleCommand = []string{self, "sample"}
 			o.KeeperCommand = []string{self, "keeper"}
+			o.Console = demoConsole
 			if code := demo.Run(c.Context(), o); code != demo.ExitKept {
 				return &exit{code: code, err: errors.New("the demo did not end well"), quiet: true}
 			}

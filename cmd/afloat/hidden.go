@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/afloat-dev/afloat/internal/sample"
+	"github.com/afloat-dev/afloat/internal/sidecar"
 	"github.com/afloat-dev/afloat/internal/supervise"
 )
 
@@ -19,6 +20,22 @@ func newKeeper(s *streams) *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			if err := supervise.RunKeeper(s.in); err != nil {
 				return &exit{code: exitFailed, err: fmt.Errorf("keeper: %w", err)}
+			}
+			return nil
+		},
+	}
+}
+
+// newSidecarKeeper is the process that outlives a killed sidecar just long
+// enough to remove its rules and to end its program.
+func newSidecarKeeper(s *streams) *cobra.Command {
+	return &cobra.Command{
+		Use:    "sidecar-keeper OWNER",
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := sidecar.RunKeeper(args[0], s.in, supervise.RunKeeper); err != nil {
+				return &exit{code: exitFailed, err: fmt.Errorf("sidecar keeper: %w", err)}
 			}
 			return nil
 		},

@@ -24,6 +24,9 @@ type sources struct {
 	upstreams []string
 	listen    string
 	input     []byte // what was read from standard input, for the next reload
+
+	sidecar           bool     // files may be missing
+	outbound, inbound []string // addresses of a sidecar's listeners
 }
 
 func (f *sources) register(c *cobra.Command) {
@@ -34,7 +37,7 @@ func (f *sources) register(c *cobra.Command) {
 }
 
 func (f *sources) options() config.Options {
-	return config.Options{Upstreams: f.upstreams, Listen: f.listen, Resolve: resolve, Input: bytes.NewReader(f.input)}
+	return config.Options{Upstreams: f.upstreams, Listen: f.listen, Outbound: f.outbound, Inbound: f.inbound, Resolve: resolve, Input: bytes.NewReader(f.input)}
 }
 
 // resolve reports whether a host name has an address now.
@@ -51,7 +54,7 @@ func resolve(host string) error {
 
 // load reads the files and prints every problem. Warnings let it go on.
 func (f *sources) load(s *streams) (*config.Assembly, error) {
-	if len(f.files) == 0 {
+	if len(f.files) == 0 && !f.sidecar {
 		return nil, &exit{code: exitUsage, err: errors.New("which configuration? Write -f FILE, as in: afloat run -f afloat.yaml")}
 	}
 	if slices.Contains(f.files, config.Stdin) {
@@ -63,7 +66,7 @@ func (f *sources) load(s *streams) (*config.Assembly, error) {
 	a, problems := config.Load(f.files, f.options())
 	problems.Render(s.err, isTerminal(s.err))
 	if err := problems.Err(); err != nil {
-		return nil, &exit{code: exitUsage, err: fmt.Errorf("the configuration cannot be used"), quiet: true}
+		return nil, &exit{code: exitUsage, err: fmt.Errorf("the configuration cannot be used: %w", err), quiet: true}
 	}
 	return a, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/afloat-dev/afloat/internal/config"
 	"github.com/afloat-dev/afloat/internal/console"
+	"github.com/afloat-dev/afloat/internal/journal"
 )
 
 // reloadDelay gathers the events of one change: editors and ConfigMaps write a
@@ -53,7 +54,7 @@ func (d *daemon) watch(ctx context.Context) error {
 // editors replace, and the folders that were named themselves.
 func (d *daemon) watchFolders(watcher *fsnotify.Watcher) {
 	folders := map[string]bool{}
-	for _, f := range d.assembly.Files {
+	for _, f := range d.assembly.Watched() {
 		folders[filepath.Dir(f)] = true
 		if info, err := os.Stat(f); err == nil && info.IsDir() {
 			folders[f] = true
@@ -75,7 +76,7 @@ func (d *daemon) concerns(path string) bool {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, f := range d.assembly.Files {
+	for _, f := range d.assembly.Watched() {
 		f = filepath.Clean(f)
 		inside := f == filepath.Dir(path) && slices.Contains([]string{".yaml", ".yml"}, filepath.Ext(path))
 		if f == path || inside {
@@ -98,6 +99,10 @@ func (d *daemon) reload(why string) {
 	d.mu.Unlock()
 	changes := next.Diff(old)
 	if len(changes) == 0 {
+		d.mu.Lock()
+		d.config.RefusedAt, d.config.Refused = time.Time{}, "" // what was refused lies there no more
+		d.config.Warnings = next.Warnings
+		d.mu.Unlock()
 		if why == hangupReason { // somebody waits for an answer
 			d.log.Info("nothing has changed", "reason", why)
 		}
@@ -111,34 +116,56 @@ func (d *daemon) reload(why string) {
 		d.refuse(why, err)
 		return
 	}
-	if err := d.supervisor.Apply(next.Processes); err != nil {
+	if err := d.releases.Apply(next.Processes, next.Releases); err != nil {
 		_ = d.gateway.Apply(&old.Gateway) // it was in force a moment ago
 		d.refuse(why, err)
 		return
 	}
+	if err := d.applyAlerts(next.Alerts); err != nil {
+		_ = d.gateway.Apply(&old.Gateway)
+		_ = d.releases.Apply(old.Processes, old.Releases)
+		d.refuse(why, err)
+		return
+	}
+	_ = d.scaling.Set(next.Scaling) // it has been validated
 	waiting := d.waiting(next)
 	d.mu.Lock()
 	d.assembly = next
-	d.config = console.ConfigStatus{Files: next.Files, AppliedAt: time.Now(), Waiting: waiting}
+	d.config = console.ConfigStatus{Files: next.Files, AppliedAt: time.Now(), Waiting: waiting, Warnings: next.Warnings}
 	d.mu.Unlock()
 	d.log.Info("configuration applied", "reason", why, "changes", strings.Join(changes, "; "))
+	d.journal.Post(journal.Entry{Kind: journal.KindConfigApplied, Who: why, What: "configuration applied", Why: strings.Join(changes, "; ")})
 	if len(waiting) > 0 {
 		d.log.Warn("some changes wait for a restart", "changes", strings.Join(waiting, "; "))
 	}
 }
 
-// waiting lists the changes that are taken over only by a restart: those of the
-// admin listener and of the logs, which are opened once.
+// openedOnce are the parts of which only a restart takes over changes.
+var openedOnce = []string{
+	"access log",
+	"admin",
+	"data",
+	"log",
+	"metrics",
+	"supervisor",
+	"tracing",
+}
+
+// waiting lists the changes that are taken over only by a restart.
 func (d *daemon) waiting(next *config.Assembly) []string {
 	return slices.DeleteFunc(next.Diff(d.first), func(change string) bool {
 		part, _, _ := strings.Cut(change, ":")
-		return part != "admin" && part != "access log" && part != "log"
+		return !slices.Contains(openedOnce, part)
 	})
 }
 
 func (d *daemon) refuse(why string, err error) {
 	d.log.Error("configuration refused; the old one stays in force", "reason", why, "error", err)
 	d.mu.Lock()
+	again := d.config.Refused == err.Error()
 	d.config.RefusedAt, d.config.Refused = time.Now(), err.Error()
 	d.mu.Unlock()
+	if !again {
+		d.journal.Post(journal.Entry{Kind: journal.KindConfigRefused, Level: journal.LevelBad, Who: why, What: "configuration refused", Why: err.Error()})
+	}
 }

@@ -81,8 +81,24 @@ and that starts, probes and restarts the service's processes.`,
 	}
 	root.SuggestionsMinimumDistance = 2
 	root.AddCommand(
-		newRun(s), newDemo(s), newCheck(s), newStatus(s), newSchema(s), newVersion(s),
-		newKeeper(s), newSample(s),
+		newRun(s),
+		newDemo(s),
+		newCheck(s),
+		newStatus(s),
+		newDrain(s), newEvict(s),
+		newIsolate(s),
+		newWeigh(s),
+		newFault(s),
+		newUpgrade(s),
+		newRollout(s),
+		newAlerts(s),
+		newIncidents(s),
+		newJournal(s),
+		newSidecar(s),
+		newCA(s),
+		newSchema(s),
+		newVersion(s),
+		newKeeper(s), newSidecarKeeper(s), newSample(s),
 	)
 	return root
 }

@@ -24,17 +24,26 @@ new connections, lets requests under way end, stops the processes, and exits.`,
   afloat run -f deployment.yaml -l 127.0.0.1:8080 --live`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			p, err := findPredecessor()
+			if err != nil {
+				return &exit{code: exitFailed, err: err}
+			}
 			a, err := from.load(s)
 			if err != nil {
-				return err
+				return p.failed(err)
 			}
 			if err := a.Runnable(); err != nil {
-				return &exit{code: exitUsage, err: err}
+				return &exit{code: exitUsage, err: p.failed(err)}
 			}
-			d, err := newDaemon(&from, a, s, live && isTerminal(s.out))
+			in, err := p.ask()
 			if err != nil {
-				return &exit{code: exitUsage, err: err}
+				return &exit{code: exitFailed, err: err}
 			}
+			d, err := newDaemon(&from, a, s, live && isTerminal(s.out), in)
+			if err != nil {
+				return &exit{code: exitUsage, err: p.failed(err)}
+			}
+			d.upgradable = true
 			go forceOnSecondSignal(c.Context(), s)
 			if err := d.serve(c.Context()); err != nil {
 				return &exit{code: exitFailed, err: err}

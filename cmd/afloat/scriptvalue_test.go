@@ -3,45 +3,21 @@ package main
 import (
 	"encoding/json"
 	"math"
-	"math/rand/v2"
 	"net"
 	"strconv"
-	"sync"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
-)
 
-// ports are handed out in a row, below those that the kernel takes for the near
-// end of connections, so that nobody else takes one before it is listened on.
-const (
-	portMin = 12000
-	portMax = 32000
+	"github.com/afloat-dev/afloat/internal/freeport"
 )
-
-var ports struct {
-	sync.Mutex
-	next int
-}
 
 func freePort(ts *testscript.TestScript) string {
-	ports.Lock()
-	defer ports.Unlock()
-	if ports.next == 0 {
-		ports.next = portMin + rand.IntN(portMax-portMin)
-	}
-	for range portMax - portMin {
-		if ports.next++; ports.next > portMax {
-			ports.next = portMin
-		}
-		port := strconv.Itoa(ports.next)
-		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
-			ts.Check(l.Close())
-			return port
-		}
-	}
-	ts.Fatalf("no port is free")
-	return ""
+	all, err := freeport.Addresses(1)
+	ts.Check(err)
+	_, port, err := net.SplitHostPort(all[0])
+	ts.Check(err)
+	return port
 }
 
 func cmdPorts(ts *testscript.TestScript, neg bool, args []string) {

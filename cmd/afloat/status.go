@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -16,6 +19,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/afloat-dev/afloat/internal/console"
+	"github.com/afloat-dev/afloat/internal/control/scale"
 	"github.com/afloat-dev/afloat/internal/gateway"
 	"github.com/afloat-dev/afloat/internal/signal"
 	"github.com/afloat-dev/afloat/internal/supervise"
@@ -23,8 +27,9 @@ import (
 
 // remote is a running Afloat's API.
 type remote struct {
-	address string
-	token   string
+	address  string
+	token    string
+	patience time.Duration // for an answer; 0 is 5s
 }
 
 func (r *remote) register(c *cobra.Command) {
@@ -37,11 +42,19 @@ const statusBytesMax = 64 << 20
 
 // get asks the API for something and reads its JSON into the answer.
 func (r *remote) get(ctx context.Context, path string, answer any) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	return r.send(ctx, http.MethodGet, path, "", answer)
+}
+
+// send is get with any method and a body. A nil answer is not read.
+func (r *remote) send(ctx context.Context, method, path, text string, answer any) error {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(r.patience, 5*time.Second))
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+r.address+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+r.address+path, strings.NewReader(text))
 	if err != nil {
 		return &exit{code: exitUsage, err: fmt.Errorf("--admin: want an address such as 127.0.0.1:9900, got %q", r.address)}
+	}
+	if json.Valid([]byte(text)) {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	token := r.token
 	if token == "" {
@@ -60,9 +73,9 @@ func (r *remote) get(ctx context.Context, path string, answer any) error {
 	body, err := io.ReadAll(io.LimitReader(res.Body, statusBytesMax))
 	switch {
 	case err != nil:
-	case res.StatusCode != http.StatusOK:
+	case res.StatusCode >= 300:
 		err = fmt.Errorf("%s: %s", r.address, strings.TrimSpace(string(body)))
-	default:
+	case answer != nil:
 		if err = json.Unmarshal(body, answer); err != nil {
 			err = fmt.Errorf("%s does not answer like an Afloat: %w", r.address, err)
 		}
@@ -139,31 +152,46 @@ func writeStatus(out io.Writer, st *console.Status) error {
 	for _, change := range st.Config.Waiting {
 		fmt.Fprintf(w, "waits for a restart: %s\n", change)
 	}
+	for _, warning := range st.Config.Warnings {
+		fmt.Fprintln(w, warning)
+	}
 	for _, l := range st.Gateway.Listeners {
 		fmt.Fprintf(w, "listening on %s, %d connections\n", l.Address, l.Connections)
 	}
+	if m := st.Gateway.Memory; m.Refused > 0 {
+		fmt.Fprintf(w, "%d requests refused for want of memory since the start; now: %s\n", m.Refused, strings.ReplaceAll(m.State, "_", " "))
+	}
 	for _, svc := range st.Gateway.Services {
-		writeService(w, svc, signalsOf(st.Signals, svc.Name))
+		writeService(w, svc, st.Signals)
 	}
 	for _, p := range st.Processes {
 		writeProcesses(w, p)
+	}
+	for _, name := range slices.Sorted(maps.Keys(st.Scaling)) {
+		writeScaling(w, name, st.Scaling[name])
 	}
 	writeRoutes(w, st.Gateway.Routes)
 	return w.Flush()
 }
 
-func signalsOf(all []signal.ServiceSignals, name string) signal.ServiceSignals {
+// signalsOf returns a service's signals. Apart is false where it has none of its
+// own, as there are too many services.
+func signalsOf(all []signal.ServiceSignals, name string) (s signal.ServiceSignals, apart bool) {
 	for _, s := range all {
 		if s.Service == name {
-			return s
+			return s, true
 		}
 	}
-	return signal.ServiceSignals{}
+	return s, false
 }
 
-func writeService(w io.Writer, svc gateway.ServiceStatus, s signal.ServiceSignals) {
-	fmt.Fprintf(w, "\nservice %s: %.1f requests/s, %.2f%% failed, p50 %s, p99 %s", svc.Name,
-		s.Rate, 100*s.FailedShare, millis(s.P50Seconds), millis(s.P99Seconds))
+func writeService(w io.Writer, svc gateway.ServiceStatus, all []signal.ServiceSignals) {
+	fmt.Fprintf(w, "\nservice %s: ", svc.Name)
+	if s, apart := signalsOf(all, svc.Name); apart {
+		fmt.Fprintf(w, "%.1f requests/s, %.2f%% failed, p50 %s, p99 %s", s.Rate, 100*s.FailedShare, millis(s.P50Seconds), millis(s.P99Seconds))
+	} else {
+		fmt.Fprint(w, "rates unknown")
+	}
 	if svc.Limit > 0 {
 		fmt.Fprintf(w, ", %d of %d in flight", svc.InFlight, svc.Limit)
 	} else {
@@ -172,6 +200,9 @@ func writeService(w io.Writer, svc gateway.ServiceStatus, s signal.ServiceSignal
 	fmt.Fprintln(w)
 	if svc.Shed > 0 {
 		fmt.Fprintf(w, "  %d requests shed since the start; the limit now: %s\n", svc.Shed, svc.LimitWhy)
+	}
+	if svc.Browned > 0 {
+		fmt.Fprintf(w, "  %d requests of low priority refused since the start; now: %s\n", svc.Browned, strings.ReplaceAll(svc.Brownout, "_", " "))
 	}
 	if len(svc.Endpoints) == 0 {
 		fmt.Fprintln(w, "  no endpoint")
@@ -189,9 +220,16 @@ func writeService(w io.Writer, svc gateway.ServiceStatus, s signal.ServiceSignal
 }
 
 func writeProcesses(w io.Writer, p supervise.ServiceStatus) {
-	fmt.Fprintf(w, "\nprocesses of %s: %d of %d ready, %s", p.Name, p.Ready, p.Desired, p.Rollout)
+	of := p.Name
+	if p.Version != "" && p.Service != p.Name {
+		of = p.Service + ", version " + p.Version
+	}
+	fmt.Fprintf(w, "\nprocesses of %s: %d of %d ready, %s", of, p.Ready, p.Desired, p.Rollout)
 	if p.RolloutWhy != "" {
 		fmt.Fprintf(w, " (%s)", p.RolloutWhy)
+	}
+	if b := p.Budget; b != nil {
+		fmt.Fprintf(w, "; its budget keeps %d available, so %d may go", b.Wanted, b.Allowed)
 	}
 	fmt.Fprintln(w)
 	fmt.Fprintln(w, "  REPLICA\tPID\tADDRESS\tPHASE\tFOR\tRESTARTS\tLAST EXIT\tWHY")
@@ -205,14 +243,22 @@ func writeProcesses(w io.Writer, p supervise.ServiceStatus) {
 	}
 }
 
+func writeScaling(w io.Writer, name string, d scale.Decision) {
+	fmt.Fprintf(w, "\nscaling of %s: %d replicas: %s", name, d.Replicas, d.Why)
+	if d.Limit != "" {
+		fmt.Fprintf(w, " (%s)", d.Limit)
+	}
+	fmt.Fprintln(w)
+}
+
 func writeRoutes(w io.Writer, routes []gateway.RouteStatus) {
-	fmt.Fprintln(w, "\nROUTE\tTO\tREQUESTS\tRATE LIMITED")
+	fmt.Fprintln(w, "\nROUTE\tTO\tREQUESTS\tRATE LIMITED\tDENIED")
 	for _, r := range routes {
 		var to []string
 		for _, d := range r.To {
 			to = append(to, fmt.Sprintf("%s %.4g%%", d.Service, 100*d.Share))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\n", r.Name, strings.Join(to, ", "), r.Requests, r.Limited)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\n", r.Name, strings.Join(to, ", "), r.Requests, r.Limited, r.Denied)
 	}
 }
 

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/afloat-dev/afloat/internal/handover"
+)
+
+// dataDefault is where what must outlive Afloat lies, unless the file says
+// otherwise: below the folder in which it was started.
+const dataDefault = "afloat-data"
+
+// dataFolder is a folder that this process alone uses.
+type dataFolder struct {
+	path string
+	lock *os.File
+	// passing is whether the folder goes with the process.
+	passing bool
+}
+
+// openDataFolder makes the folder where it is missing, for this user alone, and
+// locks it. The lock ends with the process, however that ends.
+func openDataFolder(path string) (*dataFolder, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(path, 0o700); err != nil {
+		return nil, err
+	}
+	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		_ = lock.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("another Afloat%s uses %s", lockHolder(path), path)
+		}
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	f := &dataFolder{path: path, lock: lock}
+	return f, f.sign()
+}
+
+// dataKey is the folder's among what one Afloat leaves to the next.
+const dataKey = "data folder"
+
+// inheritDataFolder goes on with the folder and the lock of an earlier Afloat.
+func inheritDataFolder(e handover.Entry) (*dataFolder, error) {
+	f := new(dataFolder)
+	if err := json.Unmarshal(e.Value, &f.path); err != nil || len(e.Files) != 1 {
+		handover.CloseFiles(e.Files)
+		return nil, fmt.Errorf("take over the data folder: %d files, %w", len(e.Files), err)
+	}
+	f.lock = e.Files[0]
+	return f, f.sign()
+}
+
+// sign writes into the lock whose it is, for those who find it taken.
+func (f *dataFolder) sign() error {
+	if err := f.lock.Truncate(0); err != nil {
+		return err
+	}
+	_, err := f.lock.WriteAt(fmt.Appendln(nil, os.Getpid()), 0)
+	return err
+}
+
+// lockHolder names the process that holds the lock, if it can be known.
+func lockHolder(path string) string {
+	pid, err := os.ReadFile(filepath.Join(path, "lock"))
+	if err != nil || len(pid) == 0 {
+		return ""
+	}
+	return " (process " + strings.TrimSpace(string(pid)) + ")"
+}
+
+// openPassingFolder makes a folder that goes with the process.
+func openPassingFolder() (*dataFolder, error) {
+	path, err := os.MkdirTemp("", "afloat-data-")
+	return &dataFolder{path: path, passing: true}, err
+}
+
+func (f *dataFolder) close() {
+	if f.passing {
+		_ = os.RemoveAll(f.path) // in the folder of temporary files
+		return
+	}
+	_ = f.lock.Close() // it has no content of worth
+}
+
+// openData opens the folder that the file names, or else the default. Where the
+// default cannot be used, Afloat serves all the same and keeps nothing.
+func (d *daemon) openData() error {
+	folder := d.assembly.Data
+	var err error
+	if e, ok := d.in.Take(dataKey); ok {
+		d.data, err = inheritDataFolder(e)
+		return err
+	}
+	if folder != "" {
+		if d.data, err = openDataFolder(folder); err != nil {
+			return fmt.Errorf("data: %w; name another folder", err)
+		}
+		return nil
+	}
+	if d.data, err = openDataFolder(dataDefault); err == nil {
+		return nil
+	}
+	d.log.Warn("nothing will outlive this process; name a folder with data: FOLDER", "error", err)
+	if d.data, err = openPassingFolder(); err != nil {
+		return fmt.Errorf("a folder for data: %w", err)
+	}
+	return nil
+}
