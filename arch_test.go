@@ -1,4 +1,5 @@
-// Package afloat_test holds the rule of who may import whom.
+// Package afloat_test holds the rule of who may import whom, and that CI leaves no
+// test out unseen.
 package afloat_test
 
 import (
@@ -14,8 +15,9 @@ import (
 
 const module = "github.com/afloat-dev/afloat"
 
-// floorsMax is how many packages of the module may stand upon one another
-// below a package of cmd, test helpers aside.
+// floorsMax is how many packages of the module may stand upon one another. The
+// library is the ground floor: policy with its adapters, which a program uses
+// without the rest.
 const floorsMax = 5
 
 // pack is a package as `go list` describes it.
@@ -28,6 +30,9 @@ type pack struct {
 
 // in reports whether the package is of a folder of the module, or below it.
 func (p pack) in(folder string) bool { return within(p.ImportPath, folder) }
+
+// library reports whether the package is one that programs import.
+func (p pack) library() bool { return strings.HasPrefix(p.ImportPath, module+"/policy") }
 
 func within(importPath, folder string) bool {
 	whole := module + "/" + folder
@@ -66,6 +71,22 @@ func TestPolicyImportsTheStandardLibraryAlone(t *testing.T) {
 	for _, dep := range all[module+"/policy"].Deps {
 		if !all[dep].Standard {
 			t.Errorf("policy depends on %s", dep)
+		}
+	}
+}
+
+// TestAdaptersKnowPolicyAlone: a program that wants the policies around HTTP or
+// gRPC wants nothing else of ours.
+func TestAdaptersKnowPolicyAlone(t *testing.T) {
+	all := packages(t)
+	for _, adapter := range []string{"policyhttp", "policygrpc"} {
+		for _, dep := range all[module+"/"+adapter].Deps {
+			if ours(dep) && dep != module+"/policy" {
+				t.Errorf("%s depends on %s", adapter, dep)
+			}
+		}
+		if len(all[module+"/"+adapter].Deps) == 0 {
+			t.Errorf("go list does not know %s", adapter)
 		}
 	}
 }
@@ -112,7 +133,7 @@ func TestHouseHasFewFloors(t *testing.T) {
 		}
 		n := 0
 		for _, dep := range all[name].Imports {
-			if ours(dep) {
+			if ours(dep) && !all[name].library() {
 				n = max(n, floors(dep))
 			}
 		}

@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
+
+	"github.com/afloat-dev/afloat/bench/rig"
 )
 
 // Who runs where: the proxy has a core for itself.
@@ -25,6 +26,7 @@ type bench struct {
 	proxies []proxy
 	origin  *origin
 	script  string // what wrk reports with
+	logs    *logs
 }
 
 func newBench(ctx context.Context, o options) (b *bench, err error) {
@@ -43,10 +45,13 @@ func newBench(ctx context.Context, o options) (b *bench, err error) {
 	if err := os.Chmod(b.dir, 0o755); err != nil { // nginx's worker may run as another user
 		return nil, err
 	}
-	if b.wrk, err = find("wrk"); err != nil {
+	if b.wrk, err = rig.Find("wrk"); err != nil {
 		return nil, err
 	}
-	if b.proxies, err = findProxies(ctx, o.afloat, b.dir); err != nil {
+	if b.proxies, err = findProxies(ctx, o, b.dir); err != nil {
+		return nil, err
+	}
+	if b.logs, err = openLogs(b.dir); err != nil {
 		return nil, err
 	}
 	b.script = filepath.Join(b.dir, "report.lua")
@@ -67,21 +72,13 @@ func checkMachine() error {
 	return nil
 }
 
-// find looks a program up, also where Debian keeps what is for administrators.
-func find(name string) (string, error) {
-	if path, err := exec.LookPath(name); err == nil {
-		return path, nil
-	}
-	if path, err := exec.LookPath("/usr/sbin/" + name); err == nil {
-		return path, nil
-	}
-	return "", fmt.Errorf("%s is not installed: apt-get install haproxy nginx wrk", name)
-}
-
 // close stops what runs and removes what was written.
 func (b *bench) close() {
 	if b.origin != nil {
-		b.origin.stop()
+		b.origin.Stop()
+	}
+	if b.logs != nil {
+		b.logs.close()
 	}
 	_ = os.RemoveAll(b.dir) // in the system's temporary directory: it may stay
 }
@@ -94,6 +91,9 @@ func (b *bench) measure(ctx context.Context) (*report, error) {
 		for _, variant := range variants {
 			for i := range b.proxies {
 				p := b.proxies[(round+i)%len(b.proxies)]
+				if !slices.Contains(p.variants, variant) {
+					continue
+				}
 				samples, err := b.visit(ctx, p, variant, round)
 				if err != nil {
 					return nil, fmt.Errorf("%s, %s: %w", p.name, variant, err)
@@ -102,8 +102,14 @@ func (b *bench) measure(ctx context.Context) (*report, error) {
 			}
 		}
 	}
+	if err := b.measurePaced(ctx, r); err != nil {
+		return nil, err
+	}
 	if b.options.idle > 0 {
 		for _, p := range b.proxies {
+			if !p.compared() {
+				continue
+			}
 			m, err := b.measureIdle(ctx, p)
 			if err != nil {
 				return nil, fmt.Errorf("%s, idle connections: %w", p.name, err)
@@ -121,7 +127,7 @@ func (b *bench) visit(ctx context.Context, p proxy, variant string, round int) (
 	if err != nil {
 		return nil, err
 	}
-	defer s.stop()
+	defer s.Stop()
 	if b.options.warmup > 0 {
 		if _, err := b.load(ctx, s.address, b.options.connections[0], b.options.warmup); err != nil {
 			return nil, err
@@ -143,18 +149,4 @@ func (b *bench) visit(ctx context.Context, p proxy, variant string, round int) (
 // progress tells who waits where the measurement is.
 func progress(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, format+"\n", args...)
-}
-
-// freeAddresses returns addresses on loopback that nobody listens on.
-func freeAddresses(n int) ([]string, error) {
-	var all []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close() // at the end, so that all differ
-		all = append(all, l.Addr().String())
-	}
-	return all, nil
 }

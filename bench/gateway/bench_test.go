@@ -3,14 +3,25 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/afloat-dev/afloat/bench/rig"
+	"github.com/afloat-dev/afloat/internal/capacity"
 )
+
+// TestMain is the program itself where a test has started it as the load.
+func TestMain(m *testing.M) {
+	if os.Getenv(pacing) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
 
 // TestMeasuresEveryProxy runs the whole measurement, as short as it gets, and
 // asks whether the figures can be true: their order, not their size.
@@ -22,13 +33,13 @@ func TestMeasuresEveryProxy(t *testing.T) {
 		t.Skip(err)
 	}
 	for _, name := range []string{haproxy, nginx, "wrk"} {
-		if _, err := find(name); err != nil {
+		if _, err := rig.Find(name); err != nil {
 			t.Skip(err)
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	o := options{rounds: 1, duration: time.Second, connections: []int{8}, idle: 50, settle: 100 * time.Millisecond}
+	o := options{rounds: 1, duration: time.Second, connections: []int{8}, idle: 1000, settle: 100 * time.Millisecond}
 	b, err := newBench(ctx, o)
 	if err != nil {
 		t.Fatal(err)
@@ -38,16 +49,27 @@ func TestMeasuresEveryProxy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.Rows) != 6 || len(r.Idle) != 3 {
-		t.Fatalf("%d rows and %d idle figures, want 6 and 3", len(r.Rows), len(r.Idle))
+	rows := 3*len(variants) + 1 // httputil.ReverseProxy is plain alone
+	for _, p := range b.proxies {
+		if p.name == caddy {
+			rows += 2
+		}
+	}
+	if len(r.Rows) != rows || len(r.PacedRows) != 3 || len(r.Idle) != 3 {
+		t.Fatalf("%d rows, %d paced and %d idle figures, want %d, 3 and 3", len(r.Rows), len(r.PacedRows), len(r.Idle), rows)
+	}
+	for _, s := range r.Paced {
+		if s.Void == "" && (s.P50 <= 0 || s.P99 < s.P50) {
+			t.Errorf("%s, paced: p50 %.3f ms, p99 %.3f ms", s.Proxy, s.P50, s.P99)
+		}
 	}
 	for _, s := range r.Samples {
 		checkSample(t, s)
 	}
 	for _, one := range r.Rows {
 		// Zero over zero, where the cost was too little to be read, is no number.
-		if one.CPU > 0 && (one.Proxy == haproxy && one.ToHAProxy != 1 || one.Proxy == nginx && one.ToNginx != 1) {
-			t.Errorf("%s is %.2f of HAProxy and %.2f of nginx", one.Proxy, one.ToHAProxy, one.ToNginx)
+		if one.CPU > 0 && one.Proxy == afloat && one.AfloatTo != 1 {
+			t.Errorf("Afloat costs %.2f of itself", one.AfloatTo)
 		}
 	}
 	for _, m := range r.Idle {
@@ -71,38 +93,6 @@ func checkSample(t *testing.T, s sample) {
 	if s.Memory < 0.5 || s.Memory > 500 {
 		t.Errorf("%s, %s: %.1f MiB of memory", s.Proxy, s.Variant, s.Memory)
 	}
-}
-
-// TestStopEndsChildren starts what does not end by itself.
-func TestStopEndsChildren(t *testing.T) {
-	if err := checkMachine(); err != nil {
-		t.Skip(err)
-	}
-	p, err := startProcess(loadCore, nil, "/bin/sh", "-c", "sleep 600 & wait")
-	if err != nil {
-		t.Fatal(err)
-	}
-	deadline := time.Now().Add(10 * time.Second)
-	for len(family(p.cmd.Process.Pid)) < 2 {
-		if time.Now().After(deadline) {
-			t.Fatal("the child was not found")
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	child := family(p.cmd.Process.Pid)[1]
-	p.stop()
-	for running(child) {
-		if time.Now().After(deadline) {
-			t.Fatal("the child still runs")
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
-// running reports whether a process is there and no zombie.
-func running(pid int) bool {
-	state, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	return err == nil && !strings.Contains(string(state), "\nState:\tZ")
 }
 
 func TestRoundIsVoidUnlessWorkIsEqual(t *testing.T) {
@@ -146,9 +136,12 @@ func TestReportHoldsMediansOfGoodRounds(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := row{Variant: variantPlain, Connections: 64, Proxy: afloat, Rounds: 3, Void: 1,
-		CPU: 6, CPUMin: 2, CPUMax: 10, ToHAProxy: 2, ToNginx: 2}
+		CPU: 6, CPUMin: 2, CPUMax: 10, AfloatTo: 1}
 	if diff := cmp.Diff(want, r.Rows[0]); diff != "" {
 		t.Error(diff)
+	}
+	if got := r.Rows[1]; got.Proxy != haproxy || got.AfloatTo != 2 {
+		t.Errorf("Afloat costs %.2f of %s", got.AfloatTo, got.Proxy)
 	}
 	for i := range r.Samples {
 		r.Samples[i].Void = "neighbours"
@@ -176,17 +169,21 @@ func TestTableWarnsOfBusyMachine(t *testing.T) {
 	}
 }
 
-func TestTableReplacesMarkedBlock(t *testing.T) {
-	text := "before\n" + markBegin + "old\n" + markEnd + "after\n"
-	got, err := between(text, "new\n")
-	if err != nil {
-		t.Fatal(err)
+func TestTableSaysThatPacedRoundsWereVoid(t *testing.T) {
+	r := report{Rows: []row{{Proxy: afloat}}, PacedRows: []pacedRow{{Proxy: afloat, Void: 3}}}
+	text := func() string {
+		var b strings.Builder
+		if err := r.write(&b); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
 	}
-	if want := strings.Replace(text, "old", "new", 1); got != want {
-		t.Errorf("got %q, want %q", got, want)
+	if got := text(); !strings.Contains(got, "were void") || strings.Contains(got, "half of what HAProxy") {
+		t.Error(got)
 	}
-	if _, err := between("no marks", "new\n"); err == nil {
-		t.Error("a text without marks was changed")
+	r.PacedRows[0].P99 = 2
+	if got := text(); strings.Contains(got, "were void") || !strings.Contains(got, "half of what HAProxy") {
+		t.Error(got)
 	}
 }
 
@@ -205,19 +202,15 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 }
 
-func TestMissingProgramIsNamed(t *testing.T) {
-	_, err := find("afloat-no-such-program")
-	if err == nil || !strings.Contains(err.Error(), "apt-get install") {
-		t.Errorf("got %v, want how to install it", err)
-	}
-	if _, err := findProxies(t.Context(), "/bin/true", t.TempDir()); err != nil && !strings.Contains(err.Error(), "apt-get install") {
+func TestMissingProxyIsNamed(t *testing.T) {
+	if _, err := findProxies(t.Context(), options{afloat: "/bin/true"}, t.TempDir()); err != nil && !strings.Contains(err.Error(), "apt-get install") {
 		t.Error(err)
 	}
 }
 
 // TestLoadEndsWithContext stands for Ctrl-C.
 func TestLoadEndsWithContext(t *testing.T) {
-	wrk, err := find("wrk")
+	wrk, err := rig.Find("wrk")
 	if err != nil {
 		t.Skip(err)
 	}
@@ -226,5 +219,23 @@ func TestLoadEndsWithContext(t *testing.T) {
 	b := &bench{wrk: wrk, script: "testdata/report.lua"}
 	if _, err := b.load(ctx, "127.0.0.1:9", 1, time.Minute); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
+	}
+}
+
+func TestPacedRoundIsVoidUnlessAllIsAnswered(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		stats capacity.Stats
+		void  bool
+	}{
+		{"all answered", capacity.Stats{Requests: 100, OK: 100}, false},
+		{"some under way at the end", capacity.Stats{Requests: 100, OK: 98, Pending: 2}, false},
+		{"some refused", capacity.Stats{Requests: 100, OK: 98, Shed: 2}, true},
+		{"some never sent", capacity.Stats{Requests: 100, OK: 99, Overrun: 1}, true},
+		{"nothing", capacity.Stats{}, true},
+	} {
+		if got := newPacedSample(c.stats).Void != ""; got != c.void {
+			t.Errorf("%s: void is %v, want %v", c.name, got, c.void)
+		}
 	}
 }

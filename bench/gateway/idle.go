@@ -34,7 +34,7 @@ func (b *bench) measureIdle(ctx context.Context, p proxy) (idleSample, error) {
 	if err != nil {
 		return m, err
 	}
-	defer s.stop()
+	defer s.Stop()
 	before, err := b.settled(ctx, s)
 	if err != nil {
 		return m, err
@@ -60,7 +60,7 @@ func (b *bench) settled(ctx context.Context, s *server) (int64, error) {
 		return 0, context.Cause(ctx)
 	case <-time.After(b.options.settle):
 	}
-	return memory(s.cmd.Process.Pid)
+	return memory(s.PID())
 }
 
 // askOnce sends a request on a new connection, and leaves that open.

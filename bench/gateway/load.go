@@ -36,16 +36,16 @@ func (b *bench) load(ctx context.Context, address string, connections int, durat
 	if err != nil {
 		return nil, err
 	}
-	defer p.stop()
+	defer p.Stop()
 	select {
-	case <-p.ended:
+	case <-p.Ended:
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	case <-time.After(duration + 20*time.Second):
 		return nil, errors.New("wrk does not end")
 	}
 	var r loadResult
-	said := p.said()
+	said := p.Said()
 	start := strings.LastIndex(said, `{"requests":`)
 	if start < 0 {
 		return nil, fmt.Errorf("wrk reports nothing: %s", said)

@@ -26,7 +26,11 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
+	do := run
+	if os.Getenv(pacing) != "" {
+		do = func(ctx context.Context, args []string) error { return pace(ctx, args, os.Stdout) }
+	}
+	if err := do(ctx, os.Args[1:]); err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "bench/gateway:", err)
 		stop()
 		os.Exit(1)
@@ -57,7 +61,7 @@ func parse(args []string) (options, error) {
 		o.connections, err = parseConnections(s)
 		return err
 	})
-	f.IntVar(&o.idle, "idle", 1000, "idle connections for the measurement of memory; 0 skips it")
+	f.IntVar(&o.idle, "idle", idleMax, "idle connections for the measurement of memory; 0 skips it")
 	f.StringVar(&o.afloat, "afloat", "", "afloat binary to measure (default: built from this module)")
 	f.BoolVar(&o.json, "json", false, "print JSON, with every single measurement")
 	f.BoolVar(&o.readme, "readme", false, "put the table into bench/README.md as well")
@@ -69,6 +73,9 @@ func parse(args []string) (options, error) {
 
 // connectionsMax is what the proxies' configurations leave room for.
 const connectionsMax = 2000
+
+// idleMax is how many connections may be idle.
+const idleMax = 10_000
 
 func parseConnections(s string) (all []int, err error) {
 	for one := range strings.SplitSeq(s, ",") {
@@ -87,8 +94,8 @@ func (o *options) validate() error {
 		return fmt.Errorf("-rounds: want 1 to 100, got %d", o.rounds)
 	case o.duration < time.Second || o.duration > 10*time.Minute || o.duration%time.Second != 0:
 		return fmt.Errorf("-duration: want whole seconds up to 10m, got %v", o.duration)
-	case o.idle < 0 || o.idle > connectionsMax:
-		return fmt.Errorf("-idle: want 0 to %d, got %d", connectionsMax, o.idle)
+	case o.idle < 0 || o.idle > idleMax:
+		return fmt.Errorf("-idle: want 0 to %d, got %d", idleMax, o.idle)
 	}
 	return nil
 }

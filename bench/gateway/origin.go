@@ -10,6 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/afloat-dev/afloat/bench/rig"
+	"github.com/afloat-dev/afloat/internal/freeport"
 )
 
 // bodyBytes is the size of the service's answer.
@@ -17,20 +20,20 @@ const bodyBytes = 1024
 
 // origin is the service behind the proxies: an nginx that says the same always.
 type origin struct {
-	*process
+	*rig.Process
 	addresses []string
 	status    string // where it counts its requests
 }
 
 func startOrigin(ctx context.Context, dir string) (*origin, error) {
-	path, err := find(nginx)
+	path, err := rig.Find(nginx)
 	if err != nil {
 		return nil, err
 	}
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return nil, err
 	}
-	free, err := freeAddresses(3)
+	free, err := freeport.Addresses(3)
 	if err != nil {
 		return nil, err
 	}
@@ -42,12 +45,12 @@ func startOrigin(ctx context.Context, dir string) (*origin, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.process, err = startProcess(loadCore, nil, path, "-e", "stderr", "-p", dir, "-c", file); err != nil {
+	if o.Process, err = startProcess(loadCore, nil, path, "-e", "stderr", "-p", dir, "-c", file); err != nil {
 		return nil, err
 	}
 	for _, address := range o.addresses {
-		if err := o.awaitBody(ctx, address, 10*time.Second); err != nil {
-			o.stop()
+		if err := awaitBody(ctx, o.Process, address, 10*time.Second); err != nil {
+			o.Stop()
 			return nil, err
 		}
 	}
@@ -72,7 +75,7 @@ func (o *origin) requests(ctx context.Context) (n int64, err error) {
 }
 
 // awaitBody waits until the address gives the origin's answer.
-func (p *process) awaitBody(ctx context.Context, address string, wait time.Duration) error {
+func awaitBody(ctx context.Context, p *rig.Process, address string, wait time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	for {
@@ -82,9 +85,9 @@ func (p *process) awaitBody(ctx context.Context, address string, wait time.Durat
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s does not serve (status %d, %v): %s", p.name, status, err, p.said())
-		case <-p.ended:
-			return fmt.Errorf("%s ended: %s", p.name, p.said())
+			return fmt.Errorf("%s does not serve (status %d, %v): %s", p.Name, status, err, p.Said())
+		case <-p.Ended:
+			return fmt.Errorf("%s ended: %s", p.Name, p.Said())
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

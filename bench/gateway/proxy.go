@@ -3,14 +3,15 @@ package main
 import (
 	"context"
 	"embed"
-	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
-	"text/template"
 	"time"
+
+	"github.com/afloat-dev/afloat/bench/rig"
+	"github.com/afloat-dev/afloat/internal/freeport"
 )
 
 // What the proxies are asked to do. The configurations say how each of them
@@ -18,16 +19,22 @@ import (
 const (
 	variantPlain    = "plain"
 	variantPolicies = "policies"
+	variantLogged   = "logged"
 )
 
-var variants = []string{variantPlain, variantPolicies}
+var variants = []string{variantPlain, variantPolicies, variantLogged}
 
 // The proxies' names.
 const (
-	afloat  = "afloat"
-	haproxy = "haproxy"
-	nginx   = "nginx"
+	afloat       = "afloat"
+	haproxy      = "haproxy"
+	nginx        = "nginx"
+	caddy        = "caddy"
+	reverseProxy = "reverseproxy"
 )
+
+// names are the proxies in the order of the tables.
+var names = []string{afloat, haproxy, nginx, caddy, reverseProxy}
 
 // proxy is a program that is measured.
 type proxy struct {
@@ -35,52 +42,66 @@ type proxy struct {
 	path    string
 	version string
 	config  string // name of the file of its configuration
-	args    func(file string) []string
+	args    func(file string, s site) []string
 	env     []string
+	// variants are what it is measured at: those that it has a configuration of.
+	variants []string
 }
 
-// findProxies looks the peers up and builds Afloat, unless it is given.
-func findProxies(ctx context.Context, binary, dir string) ([]proxy, error) {
+// findProxies looks the peers up and builds what is of this module. A peer that
+// not every machine has is left out, and that is told.
+func findProxies(ctx context.Context, o options, dir string) ([]proxy, error) {
+	oneCore := []string{"GOMAXPROCS=1"}
 	all := []proxy{
-		{name: afloat, path: binary, config: "afloat.yaml", env: []string{"GOMAXPROCS=1"},
-			args: func(file string) []string { return []string{"run", "-f", file} }},
-		{name: haproxy, config: "haproxy.cfg",
-			args: func(file string) []string { return []string{"-db", "-q", "-f", file} }},
-		{name: nginx, config: "nginx.conf",
-			args: func(file string) []string { return []string{"-e", "stderr", "-p", filepath.Dir(file), "-c", file} }},
+		{name: afloat, path: o.afloat, config: "afloat.yaml", env: oneCore, variants: variants,
+			args: func(file string, _ site) []string { return []string{"run", "-f", file} }},
+		{name: haproxy, config: "haproxy.cfg", variants: variants,
+			args: func(file string, _ site) []string { return []string{"-db", "-q", "-f", file} }},
+		{name: nginx, config: "nginx.conf", variants: variants,
+			args: func(file string, _ site) []string {
+				return []string{"-e", "stderr", "-p", filepath.Dir(file), "-c", file}
+			}},
+		{name: caddy, config: "caddy.conf", env: oneCore, variants: []string{variantPlain, variantPolicies},
+			args: func(file string, _ site) []string { return []string{"run", "--adapter", "caddyfile", "--config", file} }},
+		{name: reverseProxy, config: "reverseproxy.conf", env: oneCore, variants: []string{variantPlain},
+			args: func(file string, _ site) []string { return []string{file} }},
 	}
-	for i := range all {
-		p := &all[i]
-		if p.name == afloat {
+	var found []proxy
+	for _, p := range all {
+		err := p.find(ctx, dir)
+		if err != nil && p.name == caddy {
+			progress("without %s: %v", proxyTitles[p.name], err)
 			continue
-		}
-		path, err := find(p.name)
-		if err != nil {
+		} else if err != nil {
 			return nil, err
 		}
-		p.path = path
-		p.version = firstLine(exec.CommandContext(ctx, path, "-v"))
+		found = append(found, p)
 	}
-	if binary == "" {
-		progress("building afloat")
-		all[0].path = filepath.Join(dir, "afloat")
-		build := exec.CommandContext(ctx, "go", "build", "-o", all[0].path, "github.com/afloat-dev/afloat/cmd/afloat")
-		if out, err := build.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("build afloat: %w\n%s", err, out)
-		}
-	}
-	all[0].version = firstLine(exec.CommandContext(ctx, all[0].path, "version"))
-	return all, nil
+	return found, nil
 }
 
-// firstLine is what a program says of its version, or nothing.
-func firstLine(c *exec.Cmd) string {
-	out, err := c.CombinedOutput()
-	if err != nil {
-		return ""
+// find makes sure that the program is there.
+func (p *proxy) find(ctx context.Context, dir string) (err error) {
+	ask := "version"
+	switch {
+	case p.path != "":
+	case p.name == afloat:
+		progress("building afloat")
+		p.path, err = rig.BuildAfloat(ctx, dir)
+	case p.name == reverseProxy:
+		p.path, err = rig.Build(ctx, dir, p.name, "github.com/afloat-dev/afloat/bench/gateway/reverseproxy")
+		p.version = runtime.Version()
+		return err
+	default:
+		p.path, err = rig.Find(p.name)
 	}
-	line, _, _ := strings.Cut(string(out), "\n")
-	return strings.TrimSpace(line)
+	if p.name == haproxy || p.name == nginx {
+		ask = "-v"
+	}
+	if err == nil {
+		p.version = rig.Version(ctx, p.path, ask)
+	}
+	return err
 }
 
 // site is what a configuration's template is filled in with.
@@ -89,7 +110,12 @@ type site struct {
 	Port       string
 	OriginList []string
 	Body       string
+	Variant    string
+	LogSocket  string // where a log may be sent to, as syslog takes it
 }
+
+// Logged is whether each request is to be written to a log.
+func (s site) Logged() bool { return s.Variant == variantLogged }
 
 // Origins are the addresses of the service, in a list.
 func (s site) Origins() string { return strings.Join(s.OriginList, ", ") }
@@ -99,30 +125,37 @@ var testdata embed.FS
 
 // writeTemplate fills a file of testdata in.
 func writeTemplate(file, name string, s site) error {
-	t, err := template.ParseFS(testdata, "testdata/"+name)
-	if err != nil {
-		return err
+	return rig.WriteTemplate(file, testdata, "testdata/"+name, s)
+}
+
+// configs names the template of a configuration. With a log, a proxy has the
+// same policies.
+func configs(config, variant string) string {
+	if variant == variantLogged {
+		variant = variantPolicies
 	}
-	f, err := os.Create(file)
-	if err != nil {
-		return err
-	}
-	if err := t.Execute(f, s); err != nil {
-		f.Close()
-		return err
-	}
-	return f.Close()
+	stem, ending, _ := strings.Cut(config, ".")
+	return stem + "-" + variant + "." + ending + ".tmpl"
 }
 
 // server is a program that takes requests.
 type server struct {
-	*process
+	*rig.Process
 	address string
+}
+
+// startProcess runs a program on one core.
+func startProcess(core int, env []string, path string, args ...string) (p *rig.Process, err error) {
+	err = onCore(core, func() error {
+		p, err = rig.Start(env, path, args...)
+		return err
+	})
+	return p, err
 }
 
 // start runs a proxy on its core until it serves.
 func (b *bench) start(ctx context.Context, p proxy, variant string) (*server, error) {
-	free, err := freeAddresses(1)
+	free, err := freeport.Addresses(1)
 	if err != nil {
 		return nil, err
 	}
@@ -135,17 +168,16 @@ func (b *bench) start(ctx context.Context, p proxy, variant string) (*server, er
 		return nil, err
 	}
 	_, port, _ := net.SplitHostPort(s.address)
-	stem, ending, _ := strings.Cut(p.config, ".")
 	file := filepath.Join(dir, p.config)
-	err = writeTemplate(file, stem+"-"+variant+"."+ending+".tmpl", site{Dir: dir, Port: port, OriginList: b.origin.addresses})
-	if err != nil {
+	filled := site{Dir: dir, Port: port, OriginList: b.origin.addresses, Variant: variant, LogSocket: b.logs.path}
+	if err := writeTemplate(file, configs(p.config, variant), filled); err != nil {
 		return nil, err
 	}
-	if s.process, err = startProcess(proxyCore, p.env, p.path, p.args(file)...); err != nil {
+	if s.Process, err = startProcess(proxyCore, p.env, p.path, p.args(file, filled)...); err != nil {
 		return nil, err
 	}
-	if err := s.awaitBody(ctx, s.address, 10*time.Second); err != nil {
-		s.stop()
+	if err := awaitBody(ctx, s.Process, s.address, 10*time.Second); err != nil {
+		s.Stop()
 		return nil, err
 	}
 	return s, nil

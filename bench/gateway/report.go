@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"github.com/afloat-dev/afloat/bench/rig"
 )
 
 // report is the result of a run.
@@ -17,8 +19,10 @@ type report struct {
 	Rounds          int               `json:"rounds"`
 	DurationSeconds float64           `json:"durationSeconds"`
 	Rows            []row             `json:"rows"`
+	PacedRows       []pacedRow        `json:"pacedRows"`
 	Idle            []idleSample      `json:"idle,omitempty"`
 	Samples         []sample          `json:"samples"`
+	Paced           []pacedSample     `json:"pacedSamples"`
 }
 
 // row holds the medians of what counts of a proxy's samples.
@@ -38,9 +42,8 @@ type row struct {
 	P99    float64 `json:"p99Milliseconds"`
 	Memory float64 `json:"memoryMiB"`
 	Others float64 `json:"othersShare"`
-	// ToHAProxy and ToNginx are this proxy's CPU in proportion to theirs.
-	ToHAProxy float64 `json:"toHAProxy"`
-	ToNginx   float64 `json:"toNginx"`
+	// AfloatTo is Afloat's CPU in proportion to this proxy's.
+	AfloatTo float64 `json:"afloatTo"`
 }
 
 func newReport(b *bench) *report {
@@ -64,7 +67,7 @@ func (r *report) summarize() error {
 	for _, variant := range variants {
 		for _, connections := range r.connections() {
 			var rows []row
-			for _, name := range []string{afloat, haproxy, nginx} {
+			for _, name := range r.measured(variant) {
 				one, err := r.row(variant, connections, name)
 				if err != nil {
 					return err
@@ -72,11 +75,60 @@ func (r *report) summarize() error {
 				rows = append(rows, one)
 			}
 			for i := range rows {
-				rows[i].ToHAProxy = ratio(rows[i].CPU, rows[1].CPU)
-				rows[i].ToNginx = ratio(rows[i].CPU, rows[2].CPU)
+				rows[i].AfloatTo = ratio(rows[0].CPU, rows[i].CPU)
 			}
 			r.Rows = append(r.Rows, rows...)
 		}
+	}
+	return r.summarizePaced()
+}
+
+// measured are the proxies that have samples of a variant, Afloat first.
+func (r *report) measured(variant string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		return !slices.ContainsFunc(r.Samples, func(s sample) bool { return s.Variant == variant && s.Proxy == name })
+	})
+}
+
+// pacedRow holds the medians of a proxy's paced samples that count.
+type pacedRow struct {
+	Proxy  string  `json:"proxy"`
+	Rounds int     `json:"rounds"`
+	Void   int     `json:"void"`
+	Rate   float64 `json:"requestsPerSecond"`
+	P50    float64 `json:"p50Milliseconds"`
+	P99    float64 `json:"p99Milliseconds"`
+	Lag99  float64 `json:"lag99Milliseconds"`
+	// AfloatTo is Afloat's P99 in proportion to this proxy's.
+	AfloatTo float64 `json:"afloatTo"`
+}
+
+// summarizePaced makes rows out of the paced samples. Those that have only void
+// rounds have a row without figures.
+func (r *report) summarizePaced() error {
+	for _, name := range names {
+		one := pacedRow{Proxy: name}
+		var p50, p99, lag []float64
+		for _, s := range r.Paced {
+			switch {
+			case s.Proxy != name:
+			case s.Void != "":
+				one.Void++
+			default:
+				one.Rate = s.Rate
+				p50, p99, lag = append(p50, s.P50), append(p99, s.P99), append(lag, s.Lag99)
+			}
+		}
+		if one.Rounds = len(p99); one.Rounds+one.Void == 0 {
+			continue
+		}
+		if one.Rounds > 0 {
+			one.P50, one.P99, one.Lag99 = rig.Median(p50), rig.Median(p99), rig.Median(lag)
+		}
+		r.PacedRows = append(r.PacedRows, one)
+	}
+	for i := range r.PacedRows {
+		r.PacedRows[i].AfloatTo = ratio(r.PacedRows[0].P99, r.PacedRows[i].P99)
 	}
 	return nil
 }
@@ -116,12 +168,12 @@ func (r *report) row(variant string, connections int, name string) (row, error) 
 		return all
 	}
 	cpu := of(func(s sample) float64 { return s.CPU })
-	one.CPU, one.CPUMin, one.CPUMax = median(cpu), slices.Min(cpu), slices.Max(cpu)
-	one.Rate = median(of(func(s sample) float64 { return s.Rate }))
-	one.P50 = median(of(func(s sample) float64 { return s.P50 }))
-	one.P99 = median(of(func(s sample) float64 { return s.P99 }))
-	one.Memory = median(of(func(s sample) float64 { return s.Memory }))
-	one.Others = median(of(func(s sample) float64 { return s.Others }))
+	one.CPU, one.CPUMin, one.CPUMax = rig.Median(cpu), slices.Min(cpu), slices.Max(cpu)
+	one.Rate = rig.Median(of(func(s sample) float64 { return s.Rate }))
+	one.P50 = rig.Median(of(func(s sample) float64 { return s.P50 }))
+	one.P99 = rig.Median(of(func(s sample) float64 { return s.P99 }))
+	one.Memory = rig.Median(of(func(s sample) float64 { return s.Memory }))
+	one.Others = rig.Median(of(func(s sample) float64 { return s.Others }))
 	return one, nil
 }
 
@@ -132,11 +184,4 @@ func ratio(own, peer float64) float64 {
 		return 0
 	}
 	return own / peer
-}
-
-// median sorts its argument.
-func median(all []float64) float64 {
-	slices.Sort(all)
-	n := len(all)
-	return (all[(n-1)/2] + all[n/2]) / 2
 }

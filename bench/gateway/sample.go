@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/afloat-dev/afloat/bench/rig"
 )
 
 // sample is one measurement.
@@ -46,10 +48,10 @@ func (b *bench) read(ctx context.Context, s *server) (g gauges, err error) {
 	if g.served, err = b.origin.requests(ctx); err != nil {
 		return g, err
 	}
-	if g.busy, g.total, err = coreTime(proxyCore); err != nil {
+	if g.busy, g.total, err = rig.Busy(proxyCore); err != nil {
 		return g, err
 	}
-	g.cpu, err = cpu(s.cmd.Process.Pid)
+	g.cpu, err = rig.CPU(s.PID())
 	return g, err
 }
 
@@ -67,7 +69,7 @@ func (b *bench) sample(ctx context.Context, s *server, connections int) (sample,
 	if err != nil {
 		return sample{}, err
 	}
-	bytes, err := memory(s.cmd.Process.Pid)
+	bytes, err := memory(s.PID())
 	if err != nil {
 		return sample{}, err
 	}

@@ -2,13 +2,11 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
+	"slices"
+
+	"github.com/afloat-dev/afloat/bench/rig"
 )
 
 // What a reader sees of the names in the report.
@@ -16,8 +14,11 @@ var (
 	variantTitles = map[string]string{
 		variantPlain:    "Plain proxying",
 		variantPolicies: "With policies",
+		variantLogged:   "With policies and an access log",
 	}
-	proxyTitles = map[string]string{afloat: "Afloat", haproxy: "HAProxy", nginx: "nginx"}
+	proxyTitles = map[string]string{
+		afloat: "Afloat", haproxy: "HAProxy", nginx: "nginx", caddy: "Caddy", reverseProxy: "httputil.ReverseProxy",
+	}
 )
 
 // write prints the report as Markdown.
@@ -34,9 +35,10 @@ func (r *report) write(w io.Writer) error {
 			r.writeRows(&b, variant, connections)
 		}
 	}
+	r.writePaced(&b)
 	r.writeIdle(&b)
 	b.WriteString("\n")
-	for _, name := range []string{afloat, haproxy, nginx} {
+	for _, name := range names {
 		if version := r.Versions[name]; version != "" {
 			fmt.Fprintf(&b, "- %s: %s\n", proxyTitles[name], version)
 		}
@@ -57,15 +59,30 @@ func (r *report) othersMost() (most float64) {
 }
 
 func (r *report) writeRows(b *bytes.Buffer, variant string, connections int) {
-	b.WriteString("| | CPU-s per 100k | to HAProxy | to nginx | requests/s | p50 ms | p99 ms | memory MiB | others on the core | void rounds |\n")
-	b.WriteString("|---|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("| | CPU-s per 100k | Afloat to it | requests/s | p50 ms | p99 ms | memory MiB | others on the core | void rounds |\n")
+	b.WriteString("|---|---|---|---|---|---|---|---|---|\n")
 	for _, one := range r.Rows {
 		if one.Variant != variant || one.Connections != connections {
 			continue
 		}
-		fmt.Fprintf(b, "| %s | **%.2f** (%.2f-%.2f) | %.2f | %.2f | %.0f | %.1f | %.1f | %.0f | %.0f%% | %d |\n",
-			proxyTitles[one.Proxy], one.CPU, one.CPUMin, one.CPUMax, one.ToHAProxy, one.ToNginx,
+		fmt.Fprintf(b, "| %s | **%.2f** (%.2f-%.2f) | %.2f | %.0f | %.1f | %.1f | %.0f | %.0f%% | %d |\n",
+			proxyTitles[one.Proxy], one.CPU, one.CPUMin, one.CPUMax, one.AfloatTo,
 			one.Rate, one.P50, one.P99, one.Memory, 100*one.Others, one.Void)
+	}
+}
+
+func (r *report) writePaced(b *bytes.Buffer) {
+	if len(r.PacedRows) == 0 {
+		return
+	}
+	if !slices.ContainsFunc(r.PacedRows, func(one pacedRow) bool { return one.P99 > 0 }) {
+		b.WriteString("\nTimes in an open loop are not here: all rounds of that were void, as the load could not send everything in time.\n")
+		return
+	}
+	fmt.Fprintf(b, "\n**With policies, %.0f requests a second: half of what HAProxy answers at most**\n\n", r.PacedRows[0].Rate)
+	b.WriteString("| | p50 ms | p99 ms | Afloat to it | of p99 the load was late, ms | void rounds |\n|---|---|---|---|---|---|\n")
+	for _, one := range r.PacedRows {
+		fmt.Fprintf(b, "| %s | %.2f | **%.2f** | %.2f | %.2f | %d |\n", proxyTitles[one.Proxy], one.P50, one.P99, one.AfloatTo, one.Lag99, one.Void)
 	}
 }
 
@@ -79,40 +96,11 @@ func (r *report) writeIdle(b *bytes.Buffer) {
 	}
 }
 
-// The marks in bench/README.md between which the table stands.
-const (
-	markBegin = "<!-- gateway: begin -->\n"
-	markEnd   = "<!-- gateway: end -->\n"
-)
-
 // writeReadme puts the report into bench/README.md.
 func (r *report) writeReadme() error {
-	out, err := exec.Command("go", "env", "GOMOD").Output()
-	if err != nil {
-		return fmt.Errorf("find the module: %w", err)
-	}
-	file := filepath.Join(filepath.Dir(strings.TrimSpace(string(out))), "bench", "README.md")
-	old, err := os.ReadFile(file)
-	if err != nil {
-		return err
-	}
 	var table bytes.Buffer
 	if err := r.write(&table); err != nil {
 		return err
 	}
-	text, err := between(string(old), table.String())
-	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	return os.WriteFile(file, []byte(text), 0o644)
-}
-
-// between replaces what stands between the marks.
-func between(text, table string) (string, error) {
-	before, rest, begins := strings.Cut(text, markBegin)
-	_, after, ends := strings.Cut(rest, markEnd)
-	if !begins || !ends {
-		return "", errors.New("the marks of the table are missing")
-	}
-	return before + markBegin + table + markEnd + after, nil
+	return rig.WriteReadme("bench/README.md", "gateway", table.String())
 }

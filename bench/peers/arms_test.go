@@ -4,7 +4,12 @@ package peers
 
 import (
 	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
+	"time"
 )
 
 // An arm is one library doing the work of a benchmark once. It reports whether
@@ -20,14 +25,33 @@ func race(b *testing.B, arms []arm) {
 	for _, arm := range arms {
 		b.Run(arm.name, func(b *testing.B) {
 			b.ReportAllocs()
+			begin, before := time.Now(), waitedForCores()
 			b.RunParallel(func(pb *testing.PB) {
 				ctx := context.Background()
 				for pb.Next() {
 					arm.run(ctx)
 				}
 			})
+			if *waited {
+				b.ReportMetric(float64(waitedForCores()-before)/float64(time.Since(begin)), "waited")
+			}
 		})
 	}
+}
+
+var waited = flag.Bool("waited", false, "report for what part of its time an arm waited for a core, as others had it")
+
+// waitedForCores is how long the program's threads were ready to run and did not.
+func waitedForCores() (total time.Duration) {
+	files, _ := filepath.Glob("/proc/self/task/*/schedstat")
+	for _, file := range files {
+		var ran, waited time.Duration
+		text, _ := os.ReadFile(file)
+		if _, err := fmt.Sscan(string(text), &ran, &waited); err == nil {
+			total += waited
+		}
+	}
+	return total
 }
 
 func BenchmarkBreakerConsecutive(b *testing.B) { race(b, breakerConsecutive(b)) }
@@ -36,6 +60,7 @@ func BenchmarkBreakerOpen(b *testing.B)        { race(b, breakerOpen(b)) }
 func BenchmarkRetry(b *testing.B)              { race(b, retries(b)) }
 func BenchmarkBulkhead(b *testing.B)           { race(b, bulkheads(b)) }
 func BenchmarkBulkheadFull(b *testing.B)       { race(b, bulkheadsFull(b)) }
+func BenchmarkAdaptive(b *testing.B)           { race(b, adaptives(b)) }
 func BenchmarkRateLimit(b *testing.B)          { race(b, rateLimits(b)) }
 func BenchmarkRateLimitReached(b *testing.B)   { race(b, rateLimitsReached(b)) }
 func BenchmarkKeyed10k(b *testing.B)           { race(b, keyed(10_000)(b)) }
@@ -43,6 +68,7 @@ func BenchmarkKeyed1M(b *testing.B)            { race(b, keyed(1_000_000)(b)) }
 func BenchmarkChain2(b *testing.B)             { race(b, chainOfTwo(b)) }
 func BenchmarkChain3(b *testing.B)             { race(b, chainOfThree(b)) }
 func BenchmarkChain4(b *testing.B)             { race(b, chainOfFour(b)) }
+func BenchmarkTimeout(b *testing.B)            { race(b, timeouts(b)) }
 
 // TestArmsDoTheirWork keeps the benchmarks honest: an arm that is refused where
 // it should pass, or the other way round, would measure another thing.
@@ -58,12 +84,14 @@ func TestArmsDoTheirWork(t *testing.T) {
 		{"Retry", retries, true},
 		{"Bulkhead", bulkheads, true},
 		{"BulkheadFull", bulkheadsFull, false},
+		{"Adaptive", adaptives, true},
 		{"RateLimit", rateLimits, true},
 		{"RateLimitReached", rateLimitsReached, false},
 		{"Keyed10k", keyed(10_000), true},
 		{"Chain2", chainOfTwo, true},
 		{"Chain3", chainOfThree, true},
 		{"Chain4", chainOfFour, true},
+		{"Timeout", timeouts, true},
 	}
 	for _, test := range tests {
 		for _, arm := range test.arms(t) {
@@ -87,6 +115,16 @@ var answer = &reply{200}
 func work(context.Context) (*reply, error) { return answer, nil }
 func workAlone() (*reply, error)           { return answer, nil }
 func workOnly() error                      { return nil }
+
+// workDone asks its context whether it is over.
+func workDone(ctx context.Context) (*reply, error) {
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	default:
+		return answer, nil
+	}
+}
 
 // workValue returns a value that is not a pointer.
 func workValue(context.Context) (int, error) { return 1 << 20, nil }

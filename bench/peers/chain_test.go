@@ -44,6 +44,26 @@ func chains(tb testing.TB, n int) []arm {
 	}
 }
 
+// timeouts are a call whose function asks its context for Done, as most that do
+// I/O do, and one whose function does not.
+func timeouts(tb testing.TB) []arm {
+	af := policy.Chain(must[*policy.Timeout](tb)(policy.NewTimeout(policy.TimeoutConfig{Timeout: time.Second})))
+	byHand := func(ctx context.Context, work func(context.Context) (*reply, error)) bool {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		_, err := work(ctx)
+		return err == nil
+	}
+	fs := failsafe.With(timeout.New[*reply](time.Second))
+	return []arm{
+		{"do/by=afloat", func(ctx context.Context) bool { _, err := policy.Do(ctx, af, work); return err == nil }},
+		{"do/by=failsafe", func(context.Context) bool { _, err := fs.Get(workAlone); return err == nil }},
+		{"do/by=handmade", func(ctx context.Context) bool { return byHand(ctx, work) }},
+		{"done/by=afloat", func(ctx context.Context) bool { _, err := policy.Do(ctx, af, workDone); return err == nil }},
+		{"done/by=handmade", func(ctx context.Context) bool { return byHand(ctx, workDone) }},
+	}
+}
+
 func handmade(n int) func(context.Context) bool {
 	breaker := gobreaker.NewCircuitBreaker[*reply](gobreaker.Settings{Interval: 10 * time.Second, BucketPeriod: time.Second})
 	places := semaphore.NewWeighted(10)

@@ -1,0 +1,113 @@
+package conformance_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/summerwind/h2spec/config"
+	"github.com/summerwind/h2spec/generic"
+	"github.com/summerwind/h2spec/hpack"
+	"github.com/summerwind/h2spec/http2"
+	"github.com/summerwind/h2spec/spec"
+
+	"github.com/afloat-dev/afloat/internal/gateway"
+)
+
+// h2specCases is how many cases there are, so that none is left out unseen.
+const h2specCases = 146
+
+// h2specKnown are the cases that are answered otherwise, and why.
+var h2specKnown = map[string]string{
+	"plain 3.5 Sends invalid connection preface":                                                             "the port speaks HTTP/1.1 too, in which what is sent is a malformed request: it is answered with 400 and the connection closed",
+	"6.5.3 Sends multiple values of SETTINGS_INITIAL_WINDOW_SIZE":                                            "net/http closes the connection where a setting stands twice in a frame",
+	"8.1.2.2 Sends a HEADERS frame that contains the connection-specific header field":                       "net/http answers 400 in place of a reset; no endpoint sees it",
+	"8.1.2.2 Sends a HEADERS frame that contains the TE header field with any value other than \"trailers\"": "the same",
+}
+
+// TestH2Spec runs every case against listeners with and without TLS.
+func TestH2Spec(t *testing.T) {
+	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		io.WriteString(w, "hello")
+	}))
+	t.Cleanup(origin.Close)
+	c := plain(gateway.ServiceConfig{Endpoints: gateway.Addresses(strings.TrimPrefix(origin.URL, "http://"))})
+	cert := selfSigned(t)
+	c.Listeners = append(c.Listeners, gateway.ListenerConfig{Address: "localhost:0", TLS: &gateway.TLSConfig{Cert: cert}, DrainTimeout: time.Second})
+	_, _, addresses := start(t, c)
+	for i, address := range addresses {
+		t.Run([]string{"plain", "TLS"}[i], func(t *testing.T) {
+			host, port, _ := net.SplitHostPort(address)
+			n, _ := strconv.Atoi(port)
+			o := &config.Config{Host: host, Port: n, Path: "/", Timeout: 5 * time.Second, MaxHeaderLen: 4000, Strict: true, TLS: i == 1, Insecure: true}
+			total := 0
+			for _, group := range []*spec.TestGroup{generic.Spec(), http2.Spec(), hpack.Spec()} {
+				group.Test(o)
+				total += group.PassedCount + group.FailedCount + group.SkippedCount
+				tell(t, []string{"plain ", ""}[i], group)
+			}
+			if total != h2specCases {
+				t.Errorf("%d cases, want %d", total, h2specCases)
+			}
+		})
+	}
+}
+
+// tell reports what failed that is not known to, and what is known to fail and
+// did not.
+func tell(t *testing.T, kind string, group *spec.TestGroup) {
+	for _, one := range group.Groups {
+		tell(t, kind, one)
+	}
+	for _, one := range append(group.Tests, group.StrictTests...) {
+		name := group.Section + " " + one.Desc
+		why := h2specKnown[name] + h2specKnown[kind+name]
+		switch r := one.Result; {
+		case r == nil:
+			t.Errorf("%s %s: %s was not run", group.Section, group.Name, one.Desc)
+		case why != "" && r.Failed:
+			t.Logf("%s: %s", name, why)
+		case why != "":
+			t.Errorf("%s passes: it is no longer to be listed", name)
+		case r.Failed:
+			t.Errorf("%s %s: %s: %s\n%v", group.Section, group.Name, one.Desc, one.Requirement, r.Error)
+		case r.Skipped:
+			t.Logf("%s %s: %s was skipped", group.Section, group.Name, one.Desc)
+		}
+	}
+}
+
+// selfSigned is a file with a certificate and its key.
+func selfSigned(t *testing.T) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, _ := x509.MarshalPKCS8PrivateKey(key)
+	name := filepath.Join(t.TempDir(), "all.pem")
+	data := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})...)
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
