@@ -10,12 +10,19 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/afloat-dev/afloat/internal/alert"
 	"github.com/afloat-dev/afloat/internal/config"
+	"github.com/afloat-dev/afloat/internal/control/judge"
+	"github.com/afloat-dev/afloat/internal/control/rollout"
+	"github.com/afloat-dev/afloat/internal/control/scale"
 	"github.com/afloat-dev/afloat/internal/gateway"
+	"github.com/afloat-dev/afloat/internal/signal/trace"
+	"github.com/afloat-dev/afloat/internal/signal/tsdb"
 	"github.com/afloat-dev/afloat/internal/supervise"
 	"github.com/afloat-dev/afloat/policy"
 )
@@ -34,28 +41,102 @@ var described = map[string]any{
 	"policy.BulkheadConfig":       bulkheadDefaults(),
 	"policy.AdaptiveConfig":       policy.AdaptiveConfig{}.WithDefaults(),
 	"policy.CacheConfig":          policy.CacheConfig{}.WithDefaults(),
+	"policy.KeyedBreakerConfig":   policy.KeyedBreakerConfig{}.WithDefaults(),
+	"policy.LastGoodConfig":       policy.LastGoodConfig{}.WithDefaults(),
+	"policy.SingleflightConfig":   policy.SingleflightConfig{}.WithDefaults(),
 	"policy.ThrottleConfig":       policy.ThrottleConfig{}.WithDefaults(),
 	"policy.HedgeConfig":          policy.HedgeConfig{}.WithDefaults(),
+	"policy.FaultConfig":          policy.FaultConfig{}.WithDefaults(),
 	"policy.FaultDelay":           policy.FaultConfig{}.WithDefaults().Delay,
 	"policy.FaultAbort":           policy.FaultConfig{}.WithDefaults().Abort,
-	"gateway.ListenerConfig":      gateway.ListenerConfig{}.WithDefaults(),
-	"gateway.RouteConfig":         gateway.RouteConfig{},
-	"gateway.MatchConfig":         gateway.MatchConfig{},
-	"gateway.StringMatch":         gateway.StringMatch{},
-	"gateway.DestinationConfig":   gateway.DestinationConfig{},
-	"gateway.FallbackConfig":      gateway.FallbackConfig{},
-	"gateway.ServiceConfig":       gateway.ServiceConfig{}.WithDefaults(),
-	"gateway.OutlierConfig":       gateway.OutlierConfig{}.WithDefaults(),
-	"gateway.HealthConfig":        gateway.HealthConfig{}.WithDefaults(),
-	"supervise.Config":            supervise.Config{}.WithDefaults(),
-	"supervise.ProbeConfig":       *supervise.Config{Liveness: &supervise.ProbeConfig{}}.WithDefaults().Liveness,
-	"supervise.HTTPProbe":         *supervise.Config{Liveness: &supervise.ProbeConfig{HTTP: &supervise.HTTPProbe{}}}.WithDefaults().Liveness.HTTP,
-	"supervise.RestartConfig":     supervise.Config{}.WithDefaults().Restart,
-	"supervise.RollingConfig":     supervise.Config{}.WithDefaults().Rolling,
-	"config.File":                 config.File{},
-	"config.AdminConfig":          config.AdminConfig{},
-	"config.AccessLogConfig":      config.AccessLogConfig{},
-	"config.LogConfig":            config.LogConfig{},
+
+	"gateway.CORSConfig":            gateway.CORSConfig{},
+	"gateway.HTTP3Config":           gateway.HTTP3Config{}.WithDefaults(),
+	"gateway.ListenerConfig":        gateway.ListenerConfig{}.WithDefaults(),
+	"gateway.TransparentConfig":     gateway.TransparentConfig{}.WithDefaults(),
+	"gateway.TCPConfig":             gateway.TCPConfig{}.WithDefaults(),
+	"gateway.TLSConfig":             gateway.TLSConfig{},
+	"gateway.CertificateConfig":     gateway.CertificateConfig{},
+	"gateway.ExternalAccountConfig": gateway.ExternalAccountConfig{},
+	"gateway.ACMEConfig":            gateway.ACMEConfig{}.WithDefaults(),
+	"gateway.UpstreamTLSConfig":     gateway.UpstreamTLSConfig{},
+	"gateway.RouteConfig":           gateway.RouteConfig{},
+	"gateway.MatchConfig":           gateway.MatchConfig{},
+	"gateway.StringMatch":           gateway.StringMatch{},
+	"gateway.DestinationConfig":     gateway.DestinationConfig{},
+	"gateway.KeyConfig":             gateway.KeyConfig{},
+	"gateway.FaultConfig":           gateway.FaultConfig{FaultConfig: policy.FaultConfig{}.WithDefaults()},
+	"gateway.IdempotencyConfig":     gateway.IdempotencyConfig{}.WithDefaults(),
+	"gateway.MemoryConfig":          gateway.MemoryConfig{}.WithDefaults(),
+	"gateway.CacheConfig":           gateway.CacheConfig{}.WithDefaults(),
+	"gateway.FaultBody":             gateway.FaultBody{},
+	"gateway.AccessConfig":          gateway.AccessConfig{},
+	"gateway.HeaderEdits":           gateway.HeaderEdits{},
+	"gateway.RewriteConfig":         gateway.RewriteConfig{},
+	"gateway.RegexRewrite":          gateway.RegexRewrite{},
+	"gateway.RedirectConfig":        gateway.RedirectConfig{},
+	"gateway.MirrorConfig":          gateway.MirrorConfig{}.WithDefaults(),
+	"gateway.StickyConfig":          gateway.StickyConfig{}.WithDefaults(),
+	"gateway.FallbackConfig":        gateway.FallbackConfig{},
+	"gateway.ServiceConfig":         gateway.ServiceConfig{}.WithDefaults(),
+	"gateway.EndpointConfig":        gateway.EndpointConfig{}.WithDefaults(),
+	"gateway.HashConfig":            gateway.ServiceConfig{}.WithDefaults().Hash,
+	"gateway.OutlierConfig":         gateway.OutlierConfig{}.WithDefaults(),
+	"gateway.HealthConfig":          gateway.HealthConfig{}.WithDefaults(),
+
+	"supervise.Config":          supervise.Config{}.WithDefaults(),
+	"supervise.ProbeConfig":     *supervise.Config{Liveness: &supervise.ProbeConfig{}}.WithDefaults().Liveness,
+	"supervise.HTTPProbe":       *supervise.Config{Liveness: &supervise.ProbeConfig{HTTP: &supervise.HTTPProbe{}}}.WithDefaults().Liveness.HTTP,
+	"supervise.GRPCProbe":       supervise.GRPCProbe{},
+	"supervise.LogConfig":       *supervise.Config{Log: &supervise.LogConfig{}}.WithDefaults().Log,
+	"supervise.PreStopConfig":   supervise.PreStopConfig{},
+	"supervise.RestartConfig":   supervise.Config{}.WithDefaults().Restart,
+	"supervise.RollingConfig":   supervise.Config{}.WithDefaults().Rolling,
+	"supervise.BudgetConfig":    supervise.BudgetConfig{},
+	"supervise.LimitsConfig":    supervise.LimitsConfig{},
+	"supervise.ResourcesConfig": supervise.ResourcesConfig{},
+
+	"control/rollout.Config":     rollout.Config{},
+	"control/rollout.StepConfig": rollout.StepConfig{},
+	"control/rollout.HookConfig": rollout.Config{Hooks: []rollout.HookConfig{{}}}.WithDefaults().Hooks[0],
+	"gateway.SplitSticky":        gateway.SplitSticky{},
+	"control/judge.Config":       judge.Config{}.WithDefaults(),
+	"control/judge.Quantile":     judge.Config{}.WithDefaults().Latency[0],
+	"control/judge.Series":       judge.Series{},
+	"control/judge.Compare":      *judge.Config{Series: []judge.Series{{Compare: &judge.Compare{}}}}.WithDefaults().Series[0].Compare,
+
+	"control/scale.Config": scale.Config{}.WithDefaults(),
+	"control/scale.Metric": scale.Metric{},
+	"control/scale.Rules":  scale.Rules{},
+	"control/scale.Policy": scale.Policy{},
+
+	"signal/trace.Config": trace.Config{}.WithDefaults(),
+
+	"config.TracingConfig":   config.TracingConfig{},
+	"alert.Config":           alert.Config{}.WithDefaults(),
+	"alert.TierConfig":       alert.Config{}.WithDefaults().P0,
+	"alert.OutageConfig":     alert.OutageConfig{}.WithDefaults(),
+	"alert.FlapConfig":       alert.FlapConfig{}.WithDefaults(),
+	"alert.ReceiverConfig":   alert.ReceiverConfig{},
+	"alert.SlackConfig":      alert.SlackConfig{},
+	"alert.EmailConfig":      alert.EmailConfig{},
+	"alert.OpsgenieConfig":   alert.OpsgenieConfig{},
+	"alert.PagerDutyConfig":  alert.PagerDutyConfig{},
+	"alert.TelegramConfig":   alert.TelegramConfig{},
+	"alert.ObjectiveConfig":  alert.ObjectiveConfig{}.WithDefaults(),
+	"config.File":            config.File{},
+	"config.SidecarConfig":   config.SidecarConfig{},
+	"config.AdminConfig":     config.AdminConfig{},
+	"config.AccessLogConfig": config.AccessLogConfig{},
+	"config.LogConfig":       config.LogConfig{},
+
+	"signal/tsdb.Config":            tsdb.Config{}.WithDefaults(),
+	"signal/tsdb.QueryConfig":       tsdb.Config{}.WithDefaults().Query,
+	"signal/tsdb.RemoteWriteConfig": tsdb.RemoteWriteConfig{}.WithDefaults(),
+
+	"config.SupervisorConfig": config.SupervisorConfig{},
+
+	"config.OIDCConfig": config.OIDCConfig{},
 }
 
 // bulkheadDefaults are those of a bulkhead with a queue.
@@ -68,7 +149,7 @@ func bulkheadDefaults() policy.BulkheadConfig {
 // field is a line of a table.
 type field struct{ name, fallback, meaning string }
 
-var tables = regexp.MustCompile(`(?s)<!-- fields: ([A-Za-z.]+) -->\n(.*?)<!-- end -->`)
+var tables = regexp.MustCompile(`(?s)<!-- fields: ([A-Za-z0-9./]+)((?: [A-Za-z]+)*) -->\n(.*?)<!-- end -->`)
 
 // TestTablesOfFieldsAreThoseOfTheCode holds each table against the struct and
 // its comments. With -update it writes them.
@@ -76,13 +157,14 @@ func TestTablesOfFieldsAreThoseOfTheCode(t *testing.T) {
 	seen := map[string]bool{}
 	for _, p := range pages(t) {
 		text := tables.ReplaceAllStringFunc(p.text, func(whole string) string {
-			name := tables.FindStringSubmatch(whole)[1]
+			found := tables.FindStringSubmatch(whole)
+			name, only := found[1], found[2]
 			seen[name] = true
 			if described[name] == nil {
 				t.Errorf("%s: no struct %s is described", p.name, name)
 				return whole
 			}
-			return fmt.Sprintf("<!-- fields: %s -->\n%s<!-- end -->", name, table(t, name))
+			return fmt.Sprintf("<!-- fields: %s%s -->\n%s<!-- end -->", name, only, table(t, name, strings.Fields(only)))
 		})
 		settle(t, p, text)
 	}
@@ -107,10 +189,14 @@ func settle(t *testing.T, p page, want string) {
 	}
 }
 
-func table(t *testing.T, name string) string {
+// table has only the fields named, or all.
+func table(t *testing.T, name string, only []string) string {
 	var out strings.Builder
 	out.WriteString("| Field | Default | Meaning |\n|---|---|---|\n")
 	for _, f := range fieldsOf(t, name) {
+		if len(only) > 0 && !slices.Contains(only, f.name) {
+			continue
+		}
 		fmt.Fprintf(&out, "| `%s` | %s | %s |\n", f.name, f.fallback, strings.ReplaceAll(f.meaning, "|", `\|`))
 	}
 	return out.String()
@@ -167,6 +253,11 @@ func says(words string, v any) bool {
 // fieldsOf reads a struct's fields and their comments.
 func fieldsOf(t *testing.T, name string) []field {
 	t.Helper()
+	return readFields(structOf(t, name))
+}
+
+func structOf(t *testing.T, name string) *ast.StructType {
+	t.Helper()
 	folder, structName, _ := strings.Cut(name, ".")
 	if folder != "policy" {
 		folder = "internal/" + folder
@@ -181,7 +272,7 @@ func fieldsOf(t *testing.T, name string) []field {
 			t.Fatal(err)
 		}
 		if s, ok := structNamed(parsed, structName); ok {
-			return readFields(s)
+			return s
 		}
 	}
 	t.Fatalf("%s has no struct %s", folder, structName)
@@ -260,6 +351,9 @@ func explain(name, comment string, yamlNames map[string]string) (fallback, meani
 		meaning = strings.ToUpper(meaning[:1]) + meaning[1:]
 	}
 	for goName, name := range yamlNames {
+		if name == "-" {
+			name = goName
+		}
 		word := regexp.MustCompile(`\b` + goName + `\b`)
 		fallback = word.ReplaceAllString(fallback, "`"+name+"`")
 		if len(meaning) > 1 {

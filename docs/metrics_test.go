@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -14,8 +15,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/afloat-dev/afloat/internal/alert"
 	"github.com/afloat-dev/afloat/internal/gateway"
+	"github.com/afloat-dev/afloat/internal/journal"
 	"github.com/afloat-dev/afloat/internal/signal"
+	"github.com/afloat-dev/afloat/internal/signal/trace"
+	"github.com/afloat-dev/afloat/internal/signal/tsdb"
 	"github.com/afloat-dev/afloat/internal/supervise"
 	"github.com/afloat-dev/afloat/policy"
 )
@@ -78,24 +83,58 @@ func labelsOf(scraped, name string) string {
 	return strings.Join(found, ", ")
 }
 
+// newAlerts are alerts with somebody to tell.
+func newAlerts(t *testing.T) *alert.Manager {
+	t.Helper()
+	j, err := journal.Open(journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := alert.New(alert.Options{Journal: j})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Apply(alert.Config{Receivers: map[string]alert.ReceiverConfig{"team": {Webhook: "http://127.0.0.1:1"}}}); err != nil {
+		t.Fatal(err)
+	}
+	ended, end := context.WithCancel(t.Context())
+	end()
+	t.Cleanup(func() { _ = m.Serve(ended) }) // it returns nil
+	return m
+}
+
 func scrape(t *testing.T) string {
 	t.Helper()
 	m := signal.NewMetrics(signal.MetricsConfig{
 		Version: "v", Revision: "r",
 		Status: func() gateway.Status {
 			return gateway.Status{
-				Listeners: []gateway.ListenerStatus{{Address: "l"}},
-				Routes:    []gateway.RouteStatus{{Name: "r", To: []gateway.DestinationStatus{{Service: "s"}}}},
-				Services:  []gateway.ServiceStatus{{Name: "s", Endpoints: []gateway.EndpointStatus{{Address: "e", State: "up", Breaker: "closed"}}}},
+				Listeners: []gateway.ListenerStatus{{Address: "l", Certificates: []gateway.CertificateStatus{{Name: "c"}}}},
+				Routes:    []gateway.RouteStatus{{Name: "r", Cache: &gateway.CacheStatus{}, To: []gateway.DestinationStatus{{Service: "s"}}, Mirrors: []gateway.MirrorStatus{{Service: "s"}}}},
+				Services:  []gateway.ServiceStatus{{Name: "s", Hedge: &gateway.HedgeStatus{}, Endpoints: []gateway.EndpointStatus{{Address: "e", State: "up", Breaker: "closed"}}}},
 			}
 		},
+		Refused: func() bool { return false },
 		Replicas: func() []supervise.ServiceStatus {
-			return []supervise.ServiceStatus{{Name: "s", Replicas: []supervise.ReplicaStatus{{ID: 1, Phase: supervise.PhaseReady}}}}
+			return []supervise.ServiceStatus{{Name: "s", Service: "s", Replicas: []supervise.ReplicaStatus{{ID: 1, Phase: supervise.PhaseReady}}}}
 		},
 	})
 	access := signal.NewAccessLog(io.Discard, signal.AccessLogConfig{})
 	defer access.Close(t.Context())
 	if err := m.Register(access); err != nil {
+		t.Fatal(err)
+	}
+	tracer, err := trace.New(t.Context(), trace.Options{Config: trace.Config{Endpoint: "http://127.0.0.1:1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Register(tracer); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Register(openStore(t, m)); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Register(newAlerts(t)); err != nil {
 		t.Fatal(err)
 	}
 	m.Route("r", "s").Request(&gateway.Record{Status: 200, Tries: 2, Reason: gateway.ReasonFallback, RequestBytes: 1, ResponseBytes: 1})
@@ -105,4 +144,19 @@ func scrape(t *testing.T) string {
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	return w.Body.String()
+}
+
+// openStore returns a store of metrics that is open.
+func openStore(t *testing.T, m *signal.Metrics) *tsdb.Store {
+	t.Helper()
+	s, err := tsdb.New(tsdb.Options{Dir: t.TempDir(), Gatherer: m.Gatherer()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = s.Serve(ctx) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	<-s.Ready()
+	return s
 }

@@ -30,6 +30,7 @@ type page struct {
 //	<!-- upstream: NAME=ADDR --> it is loaded with this -u
 //	<!-- same as FILE -->        the file has the same text
 //	<!-- prints -->              what the sh or go block before it prints; a line of … stands for any lines
+//	<!-- needs: PROGRAMS -->     the page's sh blocks are not run without them; root is network namespaces
 //	<!-- not run: WHY -->        it is not run
 type block struct {
 	page     string

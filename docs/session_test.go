@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/afloat-dev/afloat/internal/freeport"
 )
 
 // sessionMax bounds how long the blocks of a page may take together.
@@ -28,10 +29,13 @@ func TestShellBlocksWork(t *testing.T) {
 		}
 		t.Run(strings.ReplaceAll(p.name, "/", "_"), func(t *testing.T) {
 			t.Parallel()
-			for _, program := range []string{"bash", "curl", "jq"} {
+			for _, program := range []string{"bash", "curl", "jq", "openssl"} {
 				if _, err := exec.LookPath(program); err != nil {
 					t.Skipf("%s is not installed; make test installs it", program)
 				}
+			}
+			for _, b := range p.blocks {
+				b.skipWithoutNeeds(t)
 			}
 			s.run(t)
 		})
@@ -45,6 +49,17 @@ type session struct {
 }
 
 func (b block) runs() bool { return b.language == "sh" && !b.has("not run") }
+
+// skipWithoutNeeds skips a page where the machine lacks what a block needs.
+func (b block) skipWithoutNeeds(t *testing.T) {
+	for _, need := range strings.Fields(b.marks["needs"]) {
+		if _, err := exec.LookPath(need); need != "root" && err != nil {
+			t.Skipf("%s:%d: %s is not installed", b.page, b.line, need)
+		} else if need == "root" && exec.Command("unshare", "--net", "true").Run() != nil {
+			t.Skipf("%s:%d: network namespaces need root", b.page, b.line)
+		}
+	}
+}
 
 func (s *session) hasWork() bool {
 	for _, b := range s.page.blocks {
@@ -127,17 +142,17 @@ func endGroup(pid int) {
 }
 
 // documented are the ports that pages and examples use.
-var documented = regexp.MustCompile(`\b(80[0-9]{2}|90[0-9]{2}|99[0-9]{2})\b`)
+var documented = regexp.MustCompile(`\b(80[0-9]{2}|84[0-9]{2}|90[0-9]{2}|99[0-9]{2})\b`)
 
-// statusCommand asks the default admin address, which others may use meanwhile.
-var statusCommand = regexp.MustCompile(`\bafloat status\b`)
+// adminCommand asks the default admin address, which others may use meanwhile.
+var adminCommand = regexp.MustCompile(`\bafloat (status|drain|isolate|weigh|upgrade|journal|alerts( (ack|silence|silences))?|incidents( (show|post-mortem))?|fault (inject|end|list)|rollout [a-z]+)\b`)
 
 // moved replaces the documented ports by free ones.
 func (s *session) moved(t *testing.T, text string) string {
-	text = statusCommand.ReplaceAllString(text, "afloat status --admin 127.0.0.1:9900")
+	text = adminCommand.ReplaceAllString(text, "$0 --admin 127.0.0.1:9900")
 	return documented.ReplaceAllStringFunc(text, func(port string) string {
 		if s.ports[port] == "" {
-			s.ports[port] = freePort(t)
+			s.ports[port] = freeport.Port(t)
 		}
 		return s.ports[port]
 	})
@@ -164,15 +179,4 @@ func withAdmin(name, text string) string {
 		return text
 	}
 	return text + "admin: {address: 127.0.0.1:9900}\n"
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
 }
