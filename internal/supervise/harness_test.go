@@ -21,8 +21,9 @@ const (
 // harness is a Supervisor that runs, and what it told.
 type harness struct {
 	*Supervisor
-	t    *testing.T
-	stop func() // ends Serve and waits
+	t     *testing.T
+	stop  func()        // ends Serve and waits
+	ended chan struct{} // closed when Serve has ended
 
 	mu        sync.Mutex
 	events    []Event
@@ -42,7 +43,7 @@ func supervise(t *testing.T, set func(*Options), configs ...Config) *harness {
 // newHarness is a Supervisor that does not serve yet.
 func newHarness(t *testing.T, set func(*Options)) *harness {
 	t.Helper()
-	h := &harness{t: t, endpoints: map[string][]Endpoint{}}
+	h := &harness{t: t, ended: make(chan struct{}), endpoints: map[string][]Endpoint{}}
 	opts := Options{
 		Output: lockedWriter{h},
 		OnEndpoints: func(service string, ready []Endpoint) {
@@ -68,7 +69,10 @@ func (h *harness) serve() {
 	t := h.t
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
-	go func() { served <- h.Serve(ctx) }()
+	go func() {
+		defer close(h.ended)
+		served <- h.Serve(ctx)
+	}()
 	h.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-served; err != nil {
@@ -147,8 +151,12 @@ func (h *harness) ready(service string) []Endpoint {
 	return slices.Clone(h.endpoints[service])
 }
 
-// heard returns the events of these kinds.
+// heard returns the events of these kinds. What the status shows may have been queued only just now: that is waited for.
 func (h *harness) heard(kinds ...EventKind) []Event {
+	select {
+	case <-h.notifier.told():
+	case <-h.ended:
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var out []Event

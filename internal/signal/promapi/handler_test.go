@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/afloat-dev/afloat/internal/signal/promapi"
 	"github.com/afloat-dev/afloat/internal/signal/tsdb"
@@ -55,12 +56,18 @@ func newStore(t *testing.T, edit func(*tsdb.Options)) *tsdb.Store {
 	return s
 }
 
-// gathered waits until a store has something to tell.
+// gathered waits until a store has something to tell: an example comes after the request that it is of was counted.
 func gathered(t *testing.T, s *tsdb.Store) {
 	t.Helper()
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if v, err := s.Query(t.Context(), "afloat_requests_total and on() afloat_request_duration_seconds_count == 1", time.Now()); err == nil && len(v) == 2 {
-			return
+		if v, err := s.Query(t.Context(), "afloat_requests_total and on() afloat_request_duration_seconds_count == 1", time.Now()); err != nil || len(v) != 2 {
+			continue
+		}
+		if q, err := s.Exemplars().ExemplarQuerier(t.Context()); err == nil {
+			of := labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, "afloat_request_duration_seconds_bucket")
+			if e, err := q.Select(0, math.MaxInt64, []*labels.Matcher{of}); err == nil && len(e) > 0 {
+				return
+			}
 		}
 	}
 	t.Fatal("the store has gathered nothing")
