@@ -1,14 +1,28 @@
 // Testreport reads what `go test -json` writes. It prints a line for each
 // package as it ends, all that failed tests said, and at the end how many
 // passed, failed and were skipped. It exits 1 when anything failed.
+//
+// Tests start real processes on a machine that may be busy with others, so a
+// few that failed are run once more, one at a time, with the flags that are
+// given. What then passes is counted as unsteady and named, for somebody to
+// mend. A race, a panic or a package that ended otherwise is never excused.
 package main
 
 import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
+	"path"
+	"slices"
 	"strings"
+)
+
+const (
+	module      = "github.com/afloat-dev/afloat"
+	unsteadyMax = 5 // more than so many failures are no accident
 )
 
 // event is one line of `go test -json`; see `go doc test2json`.
@@ -30,11 +44,42 @@ type report struct {
 	passedIn                map[string]*strings.Builder // what the passed tests of a package said
 	failedIn                map[string]bool
 	skips                   []string
+	failures                []failure       // of whole tests, not of their parts
+	fatalPart               map[string]bool // tests a part of which raced or panicked
+}
+
+// failure is a test that failed.
+type failure struct {
+	pkg, test string
+	fatal     bool // a race or a panic
+}
+
+func newReport() report {
+	return report{said: map[string]*strings.Builder{}, passedIn: map[string]*strings.Builder{}, failedIn: map[string]bool{}, fatalPart: map[string]bool{}}
 }
 
 func main() {
-	r := report{said: map[string]*strings.Builder{}, passedIn: map[string]*strings.Builder{}, failedIn: map[string]bool{}}
-	lines := bufio.NewScanner(os.Stdin)
+	r := newReport()
+	r.read(os.Stdin)
+	unsteady := r.again(os.Args[1:])
+	for _, s := range r.skips {
+		fmt.Println("skipped", s)
+	}
+	if r.packages == 0 {
+		fmt.Println("no package was tested")
+		r.broken++
+	}
+	for _, f := range unsteady {
+		fmt.Printf("unsteady %s %s: it failed, and passed when it was run again\n", f.pkg, f.test)
+	}
+	fmt.Printf("%d passed, %d failed, %d skipped, %d unsteady in %d packages\n", r.passed, r.failed+r.broken, r.skipped, len(unsteady), r.packages)
+	if r.failed+r.broken > 0 {
+		os.Exit(1)
+	}
+}
+
+func (r *report) read(from io.Reader) {
+	lines := bufio.NewScanner(from)
 	lines.Buffer(nil, 16<<20)
 	for lines.Scan() {
 		var e event
@@ -48,17 +93,36 @@ func main() {
 		fmt.Println("read the results:", err)
 		r.broken++
 	}
-	for _, s := range r.skips {
-		fmt.Println("skipped", s)
+}
+
+// again runs the tests that failed once more, and returns those that passed. Where one fails again, or there is what no
+// second run excuses, everything counts as it was.
+func (r *report) again(flags []string) []failure {
+	if r.broken > 0 || len(r.failures) > unsteadyMax || slices.ContainsFunc(r.failures, func(f failure) bool { return f.fatal }) {
+		return nil
 	}
-	if r.packages == 0 {
-		fmt.Println("no package was tested")
-		r.broken++
+	for _, f := range r.failures {
+		fmt.Printf("\n== once more: %s %s\n", f.pkg, f.test)
+		args := append([]string{"test", "-json", "-count=1", "-timeout", "20m", "-run", "^" + f.test + "$"}, flags...)
+		run := exec.Command("go", append(args, ".")...)
+		run.Dir, run.Stderr = path.Join(".", strings.TrimPrefix(f.pkg, module)), os.Stdout
+		said, err := run.StdoutPipe()
+		if err == nil {
+			err = run.Start()
+		}
+		if err != nil {
+			fmt.Println(err)
+			return nil
+		}
+		second := newReport()
+		second.read(said)
+		if err := run.Wait(); err != nil || second.passed == 0 || second.failed+second.broken > 0 {
+			return nil
+		}
 	}
-	fmt.Printf("%d passed, %d failed, %d skipped in %d packages\n", r.passed, r.failed+r.broken, r.skipped, r.packages)
-	if r.failed+r.broken > 0 {
-		os.Exit(1)
-	}
+	r.failed = 0
+	r.passed += len(r.failures)
+	return r.failures
 }
 
 func (r *report) take(e event) {
@@ -97,7 +161,14 @@ func (r *report) endTest(e event, id string) {
 	case "fail":
 		r.failed++
 		r.failedIn[e.Package] = true
-		fmt.Printf("FAIL %s\n%s", id, r.text(id))
+		said := r.text(id)
+		fmt.Printf("FAIL %s\n%s", id, said)
+		fatal := strings.Contains(said, "DATA RACE") || strings.Contains(said, "panic: ") || strings.Contains(said, "race detected during execution")
+		if whole, _, part := strings.Cut(e.Test, "/"); !part {
+			r.failures = append(r.failures, failure{e.Package, whole, fatal || r.fatalPart[id]})
+		} else if fatal {
+			r.fatalPart[e.Package+" "+whole] = true
+		}
 	}
 }
 
