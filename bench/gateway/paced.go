@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -14,8 +16,9 @@ import (
 )
 
 // pacedSample is how long answers take when requests come at a rate that all
-// proxies can take: half of what HAProxy answers at most, in an open loop, each
-// time from when the request was due.
+// proxies can take: half of what HAProxy answers at most, or what the load can
+// send where that is less, in an open loop, each time from when the request was
+// due.
 type pacedSample struct {
 	Proxy string `json:"proxy"`
 	Round int    `json:"round"`
@@ -39,7 +42,10 @@ func (b *bench) measurePaced(ctx context.Context, r *report) error {
 	if err != nil {
 		return err
 	}
-	rate := float64(int(most.Rate / 2))
+	rate, err := b.bearable(ctx, most.Rate/2)
+	if err != nil {
+		return err
+	}
 	for round := range b.options.rounds {
 		for i := range b.proxies {
 			p := b.proxies[(round+i)%len(b.proxies)]
@@ -56,6 +62,23 @@ func (b *bench) measurePaced(ctx context.Context, r *report) error {
 		}
 	}
 	return nil
+}
+
+// bearable is the highest rate, at most this one and at least a quarter of it,
+// at which the load sends everything through HAProxy. It shares a core with the
+// origin, and may be slower than what it measures.
+func (b *bench) bearable(ctx context.Context, most float64) (float64, error) {
+	at := slices.IndexFunc(b.proxies, func(p proxy) bool { return p.name == haproxy }) // there is a row of it
+	for rate := most; ; rate *= 0.8 {
+		s, err := b.paced(ctx, b.proxies[at], rate)
+		if err != nil {
+			return 0, fmt.Errorf("haproxy, paced: %w", err)
+		}
+		progress("paced  the load alone decides how much: %s", s)
+		if s.Void == "" || rate < most/4 {
+			return math.Floor(rate), nil
+		}
+	}
 }
 
 func (s pacedSample) String() string {

@@ -62,6 +62,7 @@ type daemon struct {
 
 	in        *handover.Inheritance // from an earlier Afloat; nil for none
 	elder     bool                  // which still runs
+	parent    int                   // who started this process: the elder, if any
 	sockets   *sockets
 	stop      context.CancelFunc // ends serve
 	rest      context.CancelFunc // ends what works in the data folder
@@ -80,7 +81,7 @@ type daemon struct {
 
 // newDaemon opens all that can fail: logs, ports. Nothing serves yet.
 func newDaemon(from *sources, a *config.Assembly, s *streams, live bool, in *handover.Inheritance) (*daemon, error) {
-	d := &daemon{from: from, streams: s, first: a, assembly: a, live: live, in: in, elder: in != nil, started: time.Now(), hangup: make(chan os.Signal, 1)}
+	d := &daemon{from: from, streams: s, first: a, assembly: a, live: live, in: in, elder: in != nil, parent: os.Getppid(), started: time.Now(), hangup: make(chan os.Signal, 1)}
 	ossignal.Notify(d.hangup, syscall.SIGHUP) // from now on it does not end the process
 	output := s.err
 	if live {

@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync"
 
+	"github.com/afloat-dev/afloat/internal/gateway"
 	"github.com/afloat-dev/afloat/internal/handover"
 )
 
@@ -14,12 +15,13 @@ type sockets struct {
 	store *handover.Store
 	in    *handover.Inheritance // nil for none
 
-	mu   sync.Mutex
-	keys map[*net.TCPListener]string
+	mu     sync.Mutex
+	keys   map[*net.TCPListener]string
+	shared map[string]bool // addresses that an earlier Afloat may still have the UDP port of
 }
 
 func newSockets(store *handover.Store, in *handover.Inheritance) *sockets {
-	return &sockets{store: store, in: in, keys: map[*net.TCPListener]string{}}
+	return &sockets{store: store, in: in, keys: map[*net.TCPListener]string{}, shared: map[string]bool{}}
 }
 
 // openSockets makes the store of what the next Afloat takes over, and begins it
@@ -52,6 +54,9 @@ func (s *sockets) open(key, network, address string) (*net.TCPListener, error) {
 	var l net.Listener
 	var err error
 	if ok && len(e.Files) == 1 {
+		s.mu.Lock()
+		s.shared[address] = true
+		s.mu.Unlock()
 		l, err = net.FileListener(e.Files[0])
 	} else {
 		l, err = net.Listen(network, address)
@@ -65,6 +70,15 @@ func (s *sockets) open(key, network, address string) (*net.TCPListener, error) {
 		return nil, fmt.Errorf("what was handed over for %s is no socket of TCP", address)
 	}
 	return tcp, nil
+}
+
+// ListenPacket is part of [gateway.Sockets].
+func (s *sockets) ListenPacket(address string) (*net.UDPConn, error) {
+	s.mu.Lock()
+	shared := s.shared[address]
+	delete(s.shared, address)
+	s.mu.Unlock()
+	return gateway.ListenPacket(address, shared)
 }
 
 // Close is part of [gateway.Sockets].

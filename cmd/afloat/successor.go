@@ -56,8 +56,8 @@ func (d *daemon) Upgrade(ctx context.Context) (console.Upgraded, error) {
 		return console.Upgraded{}, errors.New("the configuration came from standard input, which cannot be read again: write it to a file")
 	}
 	for _, l := range d.now().Gateway.Listeners {
-		if l.HTTP3 != nil {
-			return console.Upgraded{}, fmt.Errorf("listener %s serves HTTP/3, whose connections cannot be handed over yet", l.Address)
+		if l.HTTP3 != nil && d.elder && os.Getppid() == d.parent { // only two can share a UDP port
+			return console.Upgraded{}, fmt.Errorf("listener %s serves HTTP/3, and the Afloat before this one, process %d, still ends its connections: upgrade when it has, at the latest after its drainTimeout", l.Address, d.parent)
 		}
 	}
 	for _, s := range d.releases.Status() {
@@ -66,6 +66,9 @@ func (d *daemon) Upgrade(ctx context.Context) (console.Upgraded, error) {
 		}
 	}
 	began := time.Now()
+	if err := d.gateway.Share(); err != nil {
+		return console.Upgraded{}, err
+	}
 	s, err := d.startSuccessor()
 	if err == nil {
 		var version string

@@ -46,7 +46,7 @@ func TestUpgradeUnderLoadFailsNoRequest(t *testing.T) {
 		fmt.Fprintf(w, "%d %x", n, sum.Sum(nil))
 	}))
 	defer origin.Close()
-	g := startUpgradable(t, origin.Listener.Addr().String())
+	g := startUpgradable(t, origin.Listener.Addr().String(), "")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	var made, long, streams atomic.Int64
@@ -210,8 +210,9 @@ func (u *upgradable) Write(p []byte) (int, error) {
 	return u.output.Write(p)
 }
 
-// startUpgradable runs a gateway before an origin, and an echo service of TCP.
-func startUpgradable(t *testing.T, origin string) *upgradable {
+// startUpgradable runs a gateway before an origin, and an echo service of TCP,
+// with further listeners as lines of YAML.
+func startUpgradable(t *testing.T, origin, listeners string) *upgradable {
 	t.Helper()
 	dir := t.TempDir()
 	echo, err := net.Listen("tcp", "127.0.0.1:0")
@@ -238,12 +239,12 @@ admin: {address: "%s"}
 listeners:
 - {address: "%s"}
 - {address: "%s", tcp: {service: echo}}
-services:
+%sservices:
   web: {endpoints: ["%s"]}
   echo: {endpoints: ["%s"]}
 routes:
 - {to: [{service: web}]}
-`, filepath.Join(dir, "data"), u.admin, u.address, u.tcp, origin, echo.Addr())
+`, filepath.Join(dir, "data"), u.admin, u.address, u.tcp, listeners, origin, echo.Addr())
 	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}

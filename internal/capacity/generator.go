@@ -140,9 +140,18 @@ func (g *Generator) rateAt(elapsed time.Duration) float64 {
 
 // await waits for a moment; it reports false if the load ends before.
 func (g *Generator) await(ctx context.Context, timer *time.Timer, moment time.Time) bool {
-	// A wait of zero still goes through the select, so that a generator that is
-	// behind can be stopped.
-	timer.Reset(max(time.Until(moment), 0))
+	wait := time.Until(moment)
+	if wait <= 0 { // at thousands a second most are due already, and a timer for each would cost more than they do
+		select {
+		case <-ctx.Done():
+			return false
+		case <-g.stop:
+			return false
+		default:
+			return true
+		}
+	}
+	timer.Reset(wait)
 	select {
 	case <-timer.C:
 		return true

@@ -13,7 +13,8 @@ import (
 
 // requestBody is the body of a request on its way to an endpoint. A short one
 // is read first, so that a slow client holds no endpoint and the request can be
-// repeated; a long one, or one of unknown length, is streamed once.
+// repeated. One of unknown length is passed on while it comes, and kept for a
+// repeat as long as it is short; a long one is streamed once.
 type requestBody struct {
 	exchange *exchange
 	framing  http1.Framing
@@ -26,7 +27,7 @@ type requestBody struct {
 	ended    chan struct{} // closed when it has been read to its end, or failed; nil before it is streamed
 	err      error         // why it ended early; read after ended
 	counted  int64         // read after ended
-	feed     *feed         // of a body that is streamed from or to HTTP/2
+	feed     *feed         // of a body of unknown length, or from or to HTTP/2
 	tap      *tap          // the present try's
 }
 
@@ -165,7 +166,8 @@ func (b *requestBody) send(u *upstreamConn) error {
 		u.Release() // the answer may take long
 		return err
 	}
-	if s, ok := b.exchange.client.(*session); ok && b.feed == nil {
+	unknown := b.framing.Chunked && b.exchange.to.replays > 0
+	if s, ok := b.exchange.client.(*session); ok && b.feed == nil && !unknown {
 		b.streamed = true
 		b.ended = make(chan struct{})
 		go b.relay(s, u, b.ended)

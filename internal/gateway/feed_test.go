@@ -5,10 +5,14 @@ import (
 	"errors"
 	"io"
 	"math"
+	"net/http"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/afloat-dev/afloat/internal/gateway/http1"
+	"github.com/afloat-dev/afloat/policy"
 )
 
 // pieces is a body that comes as the test sends it.
@@ -86,6 +90,61 @@ func TestFeedEndsAtItsLimitAndWithItsSource(t *testing.T) {
 		want := map[string]error{"broken": io.ErrUnexpectedEOF, "0123456789": http1.ErrTooLong}[last]
 		if e, ok := errors.AsType[*http1.ReadError](err); !ok || !errors.Is(e, want) || string(all) != "01234" || f.replayable() {
 			t.Errorf("got %q, %v", all, err)
+		}
+	}
+}
+
+// TestBodyOfUnknownLengthIsRepeated has a first try fail while the client has
+// more to send, which the second gets with what came before.
+func TestBodyOfUnknownLengthIsRepeated(t *testing.T) {
+	for name, test := range map[string]struct {
+		replays int
+		tries   int
+		status  int
+	}{
+		"that is kept":     {0, 2, 200}, // 0 is 64 KiB
+		"that is too long": {3, 1, 503},
+	} {
+		bodies := make(chan string, 10)
+		var tried atomic.Bool
+		address := origin(t, func(w http.ResponseWriter, r *http.Request) {
+			if tried.Swap(true) {
+				all, _ := io.ReadAll(r.Body)
+				bodies <- string(all)
+				return
+			}
+			first := make([]byte, len("one "))
+			_, _ = io.ReadFull(r.Body, first)
+			bodies <- string(first)
+			w.WriteHeader(503)
+		})
+		c := ServiceConfig{Endpoints: Addresses(address), ReplayBytes: test.replays, Retry: policy.RetryConfig{Attempts: 1, Delay: time.Millisecond}}
+		_, url := start(t, oneService(c))
+		for protocol, client := range clients(t) {
+			tried.Store(false)
+			from, to := io.Pipe()
+			go func() {
+				_, _ = io.WriteString(to, "one ")
+				if got := <-bodies; got != "one " {
+					t.Errorf("%s in %s: the first try had %q", name, protocol, got)
+				}
+				_, _ = io.WriteString(to, "two")
+				to.Close()
+			}()
+			req, _ := http.NewRequest("PUT", url, from)
+			res, err := client.Do(req)
+			if err != nil {
+				t.Fatalf("%s in %s: %v", name, protocol, err)
+			}
+			res.Body.Close()
+			if res.StatusCode != test.status {
+				t.Errorf("%s in %s: got %d, want %d", name, protocol, res.StatusCode, test.status)
+			}
+			if test.tries == 2 {
+				if all := <-bodies; all != "one two" {
+					t.Errorf("%s in %s: the second try had %q", name, protocol, all)
+				}
+			}
 		}
 	}
 }

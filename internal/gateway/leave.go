@@ -30,8 +30,13 @@ func (l *listener) leave() {
 	}
 }
 
-// warn tells a client of HTTP/2 once to make its next requests elsewhere.
+// warn tells a client of HTTP/2 or HTTP/3 once to make its next requests
+// elsewhere.
 func (s *session) warn() {
+	if s.packets != nil {
+		s.packets.retire()
+		return
+	}
 	if m := s.metered.Load(); m != nil && m.due.CompareAndSwap(false, true) {
 		go m.warn() // it may have to wait for what is being written
 	}

@@ -24,7 +24,8 @@ import (
 // over by an exchange.
 type datagrams struct {
 	listener  *listener
-	udp       net.PacketConn
+	mark      portMark
+	udp       *net.UDPConn
 	transport *quic.Transport
 	accepting *quic.Listener
 	open      atomic.Int64 // connections, with those whose handshake goes on
@@ -60,15 +61,16 @@ var errCrowded = errors.New("the listener has as many connections as it may have
 func newDatagrams(l *listener) (*datagrams, error) {
 	host, _, _ := net.SplitHostPort(l.address) // validated
 	address := net.JoinHostPort(host, strconv.Itoa(l.port()))
-	udp, err := net.ListenPacket("udp", address)
+	udp, err := l.gateway.sockets.ListenPacket(address)
 	if err != nil {
 		return nil, fmt.Errorf("HTTP/3, over UDP: %w", listenError(address, "-lunp", err))
 	}
-	d := &datagrams{listener: l, udp: udp}
+	d := &datagrams{listener: l, mark: newMark(), udp: udp}
 	d.transport = &quic.Transport{
-		Conn:                udp,
-		VerifySourceAddress: func(net.Addr) bool { return d.open.Load()-d.served.Load() >= handshakesMax },
-		ConnContext:         d.admit,
+		Conn:                  udp,
+		ConnectionIDGenerator: d.mark,
+		VerifySourceAddress:   func(net.Addr) bool { return d.open.Load()-d.served.Load() >= handshakesMax },
+		ConnContext:           d.admit,
 	}
 	d.accepting, err = d.transport.Listen(
 		&tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {

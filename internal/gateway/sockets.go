@@ -7,6 +7,8 @@ import "net"
 type Sockets interface {
 	Listen(network, address string) (*net.TCPListener, error)
 	Close(*net.TCPListener) error
+	// ListenPacket opens a UDP port by [ListenPacket]. Who asked closes it.
+	ListenPacket(address string) (*net.UDPConn, error)
 }
 
 // ownSockets are those of nobody else.
@@ -18,6 +20,10 @@ func (ownSockets) Listen(network, address string) (*net.TCPListener, error) {
 		return nil, err
 	}
 	return l.(*net.TCPListener), nil
+}
+
+func (ownSockets) ListenPacket(address string) (*net.UDPConn, error) {
+	return ListenPacket(address, false)
 }
 
 func (ownSockets) Close(l *net.TCPListener) error { return l.Close() }
