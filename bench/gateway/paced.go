@@ -74,7 +74,8 @@ func (b *bench) bearable(ctx context.Context, most float64) (float64, error) {
 		if err != nil {
 			return 0, fmt.Errorf("haproxy, paced: %w", err)
 		}
-		progress("paced  the load alone decides how much: %s", s)
+		s.Rate = rate
+		progress("paced     haproxy  trying %s", s)
 		if s.Void == "" || rate < most/4 {
 			return math.Floor(rate), nil
 		}
@@ -146,6 +147,7 @@ func pace(ctx context.Context, args []string, out io.Writer) error {
 	}
 	// Connections are made and programs warmed up before what counts.
 	load := capacity.Load{Targets: []string{"http://" + args[0] + "/"}, Rate: rate, Connections: connections, Duration: time.Second}
+	load.InFlightMax = max(int(rate/10), connections) // what waits for a connection for longer than that is never caught up with
 	if _, err := drive(ctx, load); err != nil {
 		return err
 	}
