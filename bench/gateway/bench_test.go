@@ -185,6 +185,11 @@ func TestTableSaysThatPacedRoundsWereVoid(t *testing.T) {
 	if got := text(); strings.Contains(got, "were void") || !strings.Contains(got, "half of what HAProxy") {
 		t.Error(got)
 	}
+	r.PacedRows[0].Rate = 3000
+	r.Rows = append(r.Rows, row{Variant: variantPolicies, Proxy: haproxy, Rate: 10000})
+	if got := text(); !strings.Contains(got, "30% of what HAProxy answers at most") {
+		t.Error(got)
+	}
 }
 
 func TestOptionsAreChecked(t *testing.T) {

@@ -80,8 +80,9 @@ func (r *report) writePaced(b *bytes.Buffer) {
 		return
 	}
 	rate, part := r.PacedRows[0].Rate, "half of what HAProxy answers at most"
-	if most, err := r.row(variantPolicies, r.connections()[0], haproxy); err == nil && rate < 0.49*most.Rate {
-		part = fmt.Sprintf("%.0f%% of what HAProxy answers at most, as the load could send no more in time", 100*rate/most.Rate)
+	most := slices.IndexFunc(r.Rows, func(one row) bool { return one.Variant == variantPolicies && one.Proxy == haproxy })
+	if most >= 0 && rate < 0.49*r.Rows[most].Rate {
+		part = fmt.Sprintf("%.0f%% of what HAProxy answers at most, as the load could send no more in time", 100*rate/r.Rows[most].Rate)
 	}
 	fmt.Fprintf(b, "\n**With policies, %.0f requests a second: %s**\n\n", rate, part)
 	b.WriteString("| | p50 ms | p99 ms | Afloat to it | of p99 the load was late, ms | void rounds |\n|---|---|---|---|---|---|\n")
