@@ -50,8 +50,8 @@ func TestTheArticlesVirtualServiceRoutesWithTwoUpstreams(t *testing.T) {
 		To:      []gateway.DestinationConfig{{Service: "user-service/v1", Weight: 90}, {Service: "user-service/v2", Weight: 10}},
 		Timeout: 10 * time.Second, TryTimeout: 3 * time.Second,
 		Retry:   &policy.RetryConfig{Attempts: 3, Delay: 25 * time.Millisecond},
-		RetryOn: []gateway.RetryCondition{gateway.RetryConnectFailure, gateway.RetryUnavailable, gateway.RetryTimeout}, RetryOnStatus: []int{},
-		RetryOnGRPC: []gateway.GRPCStatus{"CANCELLED"}, // is in Istio's default
+		RetryOn: []gateway.RetryCondition{gateway.RetryConnectFailure, gateway.RetryTimeout}, RetryOnStatus: []int{503},
+		RetryOnGRPC: []gateway.GRPCStatus{"UNAVAILABLE", "CANCELLED"}, // all but the timeout are Istio's default
 		Fault:       &gateway.FaultConfig{FaultConfig: policy.FaultConfig{Delay: policy.FaultDelay{Share: 0.001, Duration: 5 * time.Second}}},
 	}}
 	if diff := cmp.Diff(want, a.Gateway.Routes); diff != "" {
@@ -187,7 +187,7 @@ func TestIstioSemantics(t *testing.T) {
 	}
 	t.Run("no timeout is none, no retries are two", func(t *testing.T) {
 		r := routes(virtual(`"*"`, "{"+to+"}"))[0]
-		if r.Timeout >= 0 || r.Retry.Attempts != 2 || r.Match != nil || len(r.RetryOn) != 2 {
+		if r.Timeout >= 0 || r.Retry.Attempts != 2 || r.Match != nil || len(r.RetryOn) != 1 || len(r.RetryOnStatus) != 1 {
 			t.Errorf("%+v", r)
 		}
 	})

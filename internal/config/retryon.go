@@ -14,22 +14,21 @@ import (
 // connection that failed or broke, and a try that timed out, as a 5xx, as a
 // gateway error and as a reset.
 var retryConditions = map[string][]gateway.RetryCondition{
-	"5xx":                    {gateway.RetryConnectFailure, gateway.RetryReset, gateway.RetryTimeout, gateway.RetryUnavailable, gateway.Retry5xx},
-	"gateway-error":          {gateway.RetryConnectFailure, gateway.RetryReset, gateway.RetryTimeout, gateway.RetryUnavailable},
-	"reset":                  {gateway.RetryConnectFailure, gateway.RetryReset, gateway.RetryTimeout},
-	"reset-before-request":   {gateway.RetryConnectFailure},
-	"connect-failure":        {gateway.RetryConnectFailure},
-	"refused-stream":         {gateway.RetryConnectFailure}, // which a request that no endpoint took counts as
-	"unavailable":            {gateway.RetryUnavailable},
-	"retriable-status-codes": {gateway.RetryUnavailable}, // Istio lists 503 alone
+	"5xx":                  {gateway.RetryConnectFailure, gateway.RetryReset, gateway.RetryTimeout, gateway.RetryUnavailable, gateway.Retry5xx},
+	"gateway-error":        {gateway.RetryConnectFailure, gateway.RetryReset, gateway.RetryTimeout, gateway.RetryUnavailable},
+	"reset":                {gateway.RetryConnectFailure, gateway.RetryReset, gateway.RetryTimeout},
+	"reset-before-request": {gateway.RetryConnectFailure},
+	"connect-failure":      {gateway.RetryConnectFailure},
+	"refused-stream":       {gateway.RetryConnectFailure}, // which a request that no endpoint took counts as
 }
 
-// grpcConditions are Envoy's words for statuses of gRPC; unavailable is above.
+// grpcConditions are Envoy's words for statuses of gRPC.
 var grpcConditions = map[string]gateway.GRPCStatus{
 	"cancelled":          "CANCELLED",
 	"deadline-exceeded":  "DEADLINE_EXCEEDED",
 	"internal":           "INTERNAL",
 	"resource-exhausted": "RESOURCE_EXHAUSTED",
+	"unavailable":        "UNAVAILABLE",
 }
 
 // retryOn are the conditions of a rule. One that says how long a try may take
@@ -65,8 +64,11 @@ func (a *assembler) retryOn(rule istio.HTTPRoute, at place) (out []gateway.Retry
 
 // retryStatus is the status that a word of retryOn stands for; 0 for none.
 func retryStatus(word string) int {
-	if word == "retriable-4xx" {
+	switch word {
+	case "retriable-4xx":
 		return http.StatusConflict // as Envoy has it
+	case "retriable-status-codes":
+		return http.StatusServiceUnavailable // which Istio lists alone
 	}
 	n, _ := strconv.Atoi(word)
 	return n

@@ -136,6 +136,9 @@ func (a *assembler) applyOutlier(name string, s *gateway.ServiceConfig, o *istio
 		a.report(at.at("maxEjectionPercent").warning("bounds ejection by comparison only: the breaker of every endpoint that fails so often in a row opens",
 			"write panicBelow for the service in an afloat.yaml, or minHealthPercent here, to use all endpoints when few are left"))
 	}
+	if g := o.ConsecutiveGatewayErrors; g != nil && *g > 0 && o.Consecutive5xxErrors != nil && *o.Consecutive5xxErrors == 0 {
+		a.report(at.at("consecutiveGatewayErrors").warning("counts every failed try, a 500 too, although consecutive5xxErrors is 0", "write consecutive5xxErrors, which says what happens"))
+	}
 	if o.Interval > 0 {
 		a.report(at.at("interval").warning("ignored: endpoints are judged by each result, and readmitted when their time is over", ""))
 	}

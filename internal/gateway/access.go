@@ -30,11 +30,11 @@ func newAccess(c *AccessConfig) *access {
 	}
 	a := new(access)
 	for _, m := range c.Deny {
-		a.deny = append(a.deny, newMatcher(m))
+		a.deny = append(a.deny, newMatcher(m).reads(readAny))
 		a.byPath = a.byPath || m.Path != nil
 	}
 	for _, m := range c.Allow {
-		a.allow = append(a.allow, newMatcher(m))
+		a.allow = append(a.allow, newMatcher(m).reads(readEvery))
 		a.byPath = a.byPath || m.Path != nil
 	}
 	return a

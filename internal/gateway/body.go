@@ -181,7 +181,11 @@ func (b *requestBody) send(u *upstreamConn) error {
 // codec of the client's connection.
 func (b *requestBody) open() *tap {
 	if b.feed == nil {
-		b.feed = newFeed(b.exchange.client.body(), b.bytesMax(), b.exchange.to.replays)
+		length := b.framing.Length
+		if b.framing.Chunked {
+			length = -1
+		}
+		b.feed = newFeed(b.exchange.client.body(), b.bytesMax(), length, b.exchange.to.replays)
 		b.ended = b.feed.ended
 	}
 	b.streamed = true

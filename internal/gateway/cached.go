@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -138,7 +139,7 @@ func (x *exchange) awaitFlight(f *flight) (e *entry, here bool) {
 
 // answerKept gives the client an answer that is kept.
 func (x *exchange) answerKept(e *entry) (keep bool) {
-	a := &ownAnswer{status: e.status, fields: e.fields, body: e.body, dated: true, age: int64(e.age() / time.Second)}
+	a := &ownAnswer{status: e.status, fields: x.keptFields(e), body: e.body, dated: true, age: int64(e.age() / time.Second)}
 	if tag := field(e.fields, "etag"); e.status == 200 && tag != nil && matchesTag(x.request.Get("If-None-Match"), tag) {
 		a.status, a.body = 304, ""
 	}
@@ -146,6 +147,16 @@ func (x *exchange) answerKept(e *entry) (keep bool) {
 	keep = x.client.answer(x, a)
 	x.done()
 	return keep
+}
+
+// keptFields are the fields of what is kept without those that the route says
+// itself by now: it may have learned that since.
+func (x *exchange) keptFields(e *entry) []http1.Field {
+	says := func(f http1.Field) bool { return x.permission(f.Name) || x.editsBack().drops(f.Name) }
+	if !slices.ContainsFunc(e.fields, says) {
+		return e.fields
+	}
+	return slices.DeleteFunc(slices.Clone(e.fields), says)
 }
 
 // answerStale gives what is kept in place of a failure.

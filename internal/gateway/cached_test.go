@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -100,15 +101,44 @@ func TestPrivateAnswersDoNotReachOthers(t *testing.T) {
 }
 
 func TestVaryMakesVariants(t *testing.T) {
-	_, url, asked := counted(t, &CacheConfig{TTL: time.Hour}, saying("Vary: Accept-Language"))
-	for range 2 {
-		for i, language := range []string{"de", "en"} {
-			if _, body := ask(t, url, "Accept-Language: "+language); body != fmt.Sprint(i+1) {
-				t.Errorf("%s: got %q", language, body)
+	for _, name := range []string{"Accept-Language", "X_Tenant"} {
+		_, url, asked := counted(t, &CacheConfig{TTL: time.Hour}, saying("Vary: "+name))
+		for range 2 {
+			for i, value := range []string{"de", "en"} {
+				if _, body := ask(t, url, name+": "+value); body != fmt.Sprint(i+1) {
+					t.Errorf("%s: %s: got %q", name, value, body)
+				}
 			}
 		}
+		if n := asked.Load(); n != 2 {
+			t.Errorf("%s: asked %d times", name, n)
+		}
 	}
-	if n := asked.Load(); n != 2 {
+}
+
+// TestKeptAnswersHaveTheHeadersOfToday changes a route around what is kept.
+func TestKeptAnswersHaveTheHeadersOfToday(t *testing.T) {
+	var asked atomic.Int64
+	c := oneService(ServiceConfig{Endpoints: Addresses(origin(t, func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		saying("Server: s", "X-Version: 1", "Access-Control-Allow-Origin: *")(w, r)
+	}))})
+	c.Routes[0].Cache = &CacheConfig{TTL: time.Hour}
+	g, url := start(t, c)
+	ask(t, url)
+	next := *c
+	next.Routes = slices.Clone(c.Routes)
+	r := &next.Routes[0]
+	r.ResponseHeaders = HeaderEdits{Remove: []string{"Server"}, Set: map[string]string{"X-Version": "2"}}
+	r.CORS = &CORSConfig{Origins: []string{"https://shop.example"}}
+	if err := g.Apply(&next); err != nil {
+		t.Fatal(err)
+	}
+	res, _ := ask(t, url, "Origin: https://shop.example")
+	if h := res.Header; fmt.Sprint(h["Server"], h["X-Version"], h["Access-Control-Allow-Origin"]) != "[] [2] [https://shop.example]" {
+		t.Errorf("got %v", h)
+	}
+	if n := asked.Load(); n != 1 {
 		t.Errorf("asked %d times", n)
 	}
 }

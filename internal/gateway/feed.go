@@ -12,9 +12,10 @@ import (
 // feed gives a body to one try after another while it comes. It keeps what it
 // has read, up to a limit, so that a later try begins with that.
 type feed struct {
-	from source // read by one tap at a time
-	most int64  // that the body may have
-	keep int    // bytes kept at most
+	from   source // read by one tap at a time
+	most   int64  // that the body may have
+	length int64  // that was announced; negative for none
+	keep   int    // bytes kept at most
 
 	mu      sync.Mutex
 	changed sync.Cond // of what follows
@@ -29,8 +30,8 @@ type feed struct {
 	ended   chan struct{}
 }
 
-func newFeed(from source, most int64, keep int) *feed {
-	f := &feed{from: from, most: most, keep: keep, began: time.Now(), ended: make(chan struct{})}
+func newFeed(from source, most, length int64, keep int) *feed {
+	f := &feed{from: from, most: most, length: length, keep: keep, began: time.Now(), ended: make(chan struct{})}
 	f.changed.L = &f.mu
 	return f
 }
@@ -111,8 +112,12 @@ func (t *tap) fetch(p []byte) (int, error) {
 	f.mu.Lock()
 	f.reading = false
 	f.changed.Broadcast()
-	if f.count += int64(n); f.count > f.most {
+	f.count += int64(n)
+	switch {
+	case f.count > f.most:
 		n, err = 0, http1.ErrTooLong
+	case f.length >= 0 && (f.count > f.length || err == io.EOF && f.count < f.length):
+		n, err = 0, io.ErrUnexpectedEOF // passing it on would make two requests of one, or half of one
 	}
 	if f.spilled = f.spilled || len(f.kept)+n > f.keep; f.spilled {
 		f.kept = nil

@@ -34,7 +34,7 @@ func (p pieces) Read(b []byte) (int, error) {
 func TestFeedBeginsAnewForALaterTry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		body := make(pieces)
-		f := newFeed(body, math.MaxInt64, 100)
+		f := newFeed(body, math.MaxInt64, -1, 100)
 		first := f.tap()
 		go func() { body <- "one " }()
 		b := make([]byte, 10)
@@ -72,7 +72,7 @@ func TestFeedKeepsNoMoreThanItMay(t *testing.T) {
 			body <- "0123456789"
 		}
 		close(body)
-		f := newFeed(body, math.MaxInt64, 100)
+		f := newFeed(body, math.MaxInt64, -1, 100)
 		all, err := io.ReadAll(f.tap())
 		if err != nil || !bytes.Equal(all, bytes.Repeat([]byte("0123456789"), 50)) || f.replayable() || f.kept != nil {
 			t.Errorf("got %d bytes, %v, and can begin anew: %v", len(all), err, f.replayable())
@@ -85,11 +85,29 @@ func TestFeedEndsAtItsLimitAndWithItsSource(t *testing.T) {
 		body := make(pieces, 2)
 		body <- "01234"
 		body <- last
-		f := newFeed(body, 10, 100)
+		f := newFeed(body, 10, -1, 100)
 		all, err := io.ReadAll(f.tap())
 		want := map[string]error{"broken": io.ErrUnexpectedEOF, "0123456789": http1.ErrTooLong}[last]
 		if e, ok := errors.AsType[*http1.ReadError](err); !ok || !errors.Is(e, want) || string(all) != "01234" || f.replayable() {
 			t.Errorf("got %q, %v", all, err)
+		}
+	}
+}
+
+// TestFeedBelongsToItsLength: what is more or less than was announced breaks
+// off, and none of what is too much is passed on.
+func TestFeedBelongsToItsLength(t *testing.T) {
+	for _, test := range []struct {
+		length int64
+		whole  bool
+	}{{9, false}, {10, true}, {11, false}} {
+		body := make(pieces, 2)
+		body <- "01234"
+		body <- "56789"
+		close(body)
+		all, err := io.ReadAll(newFeed(body, math.MaxInt64, test.length, 100).tap())
+		if (err == nil) != test.whole || int64(len(all)) > test.length {
+			t.Errorf("%d announced: got %q, %v", test.length, all, err)
 		}
 	}
 }

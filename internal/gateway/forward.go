@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"strings"
 	"time"
 
 	"github.com/afloat-dev/afloat/internal/gateway/http1"
@@ -190,6 +191,9 @@ func provenance(name []byte) bool {
 	}
 	return false
 }
+
+// hyphened is a name as names wants it.
+func hyphened(name string) string { return strings.ReplaceAll(strings.ToLower(name), "_", "-") }
 
 // names reports whether a field has a name, given in lower case. Underscores
 // count as hyphens: programs after CGI see the two as one.

@@ -116,7 +116,7 @@ func varies(fields []http1.Field, f func(name string)) bool {
 			continue
 		}
 		for part := range bytes.SplitSeq(fields[i].Value, comma) {
-			switch name := strings.ToLower(strings.Trim(string(part), " \t")); {
+			switch name := hyphened(strings.Trim(string(part), " \t")); {
 			case name == "*":
 				return false
 			case name != "" && f != nil:

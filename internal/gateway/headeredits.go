@@ -23,7 +23,7 @@ type HeaderEdits struct {
 
 // headerEdits are compiled HeaderEdits; nil changes nothing.
 type headerEdits struct {
-	drop []string // in lower case
+	drop []string // as names wants them
 	add  []http1.Field
 }
 
@@ -50,8 +50,9 @@ func newHeaderEdits(all ...HeaderEdits) *headerEdits {
 }
 
 func (e *headerEdits) remove(name string) {
-	e.drop = append(e.drop, strings.ToLower(name))
-	e.add = slices.DeleteFunc(e.add, func(f http1.Field) bool { return strings.EqualFold(string(f.Name), name) })
+	lower := hyphened(name)
+	e.drop = append(e.drop, lower)
+	e.add = slices.DeleteFunc(e.add, func(f http1.Field) bool { return names(f.Name, lower) })
 }
 
 func (e *headerEdits) append(name, value string) {

@@ -157,7 +157,7 @@ func (l *listener) awaitRoom() {
 	defer l.full.Add(-1)
 	for len(l.sessions) >= l.config.Load().ConnectionsMax && !l.last() {
 		if s := l.longestIdle(); s != nil {
-			s.closeIdle()
+			s.makeRoom()
 		}
 		l.room.Wait()
 	}
@@ -168,11 +168,9 @@ func (l *listener) awaitRoom() {
 func (l *listener) longestIdle() (longest *session) {
 	var since time.Time
 	for s := range l.sessions {
-		s.mu.Lock()
-		if s.idle && (longest == nil || s.idleAt.Before(since)) {
-			longest, since = s, s.idleAt
+		if at, idle := s.idleSince(); idle && (longest == nil || at.Before(since)) {
+			longest, since = s, at
 		}
-		s.mu.Unlock()
 	}
 	return longest
 }

@@ -3,8 +3,10 @@ package gateway
 import (
 	"bytes"
 	"cmp"
+	"iter"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/afloat-dev/afloat/internal/gateway/http1"
@@ -23,11 +25,26 @@ type matcher struct {
 	cookies        []namedMatcher
 	identity       *textMatcher
 	clients        networks
+	reading        reading
 }
 
+// reading says what counts where a request says something more than once.
+type reading int
+
+const (
+	// readAsService takes what most services take: the first value of a query's
+	// parameter or of a cookie, and all values of a field in one (RFC 9110, 5.3).
+	readAsService reading = iota
+	// readEvery has each single value match: a service may read any of them.
+	readEvery
+	// readAny has one of the values match, whatever the others say.
+	readAny
+)
+
 type namedMatcher struct {
-	name string
-	text textMatcher
+	name  string
+	lower string // with hyphens for underscores
+	text  textMatcher
 }
 
 // textMatcher is a compiled StringMatch.
@@ -65,12 +82,18 @@ func newMatcher(c MatchConfig) matcher {
 	return m
 }
 
+// reads is the matcher with another reading.
+func (m matcher) reads(r reading) matcher {
+	m.reading = r
+	return m
+}
+
 func namedMatchers(c map[string]StringMatch) []namedMatcher {
 	var all []namedMatcher
 	for name, match := range c {
 		t := newTextMatcher(match)
 		t.bytePrefix = true
-		all = append(all, namedMatcher{name, t})
+		all = append(all, namedMatcher{name, hyphened(name), t})
 	}
 	return all
 }
@@ -121,7 +144,7 @@ func (m *matcher) matches(x *exchange) bool {
 		(m.scheme == "" || m.scheme == string(x.originator.scheme)) &&
 		(m.path == nil || m.path.matches(r.Path)) &&
 		(m.method == nil || m.method.matches(m.methodOf(r))) &&
-		m.matchesHeaders(r) && m.matchesQuery(r) && m.matchesCookies(r) && m.matchesClient(x)
+		m.matchesHeaders(r) && m.matchesQuery(r.Query) && m.matchesCookies(r) && m.matchesClient(x)
 }
 
 // methodOf is the method that counts.
@@ -146,12 +169,34 @@ func (m *matcher) matchesClient(x *exchange) bool {
 
 func (m *matcher) matchesCookies(r *http1.Request) bool {
 	for i := range m.cookies {
-		value, ok := cookie(r.Fields, m.cookies[i].name)
-		if !ok || !m.cookies[i].text.matches(value) {
+		said := m.of(&m.cookies[i])
+		for value := range cookies(r.Fields, m.cookies[i].name) {
+			if said.take(value) {
+				break
+			}
+		}
+		if !said.matched {
 			return false
 		}
 	}
 	return true
+}
+
+// comparison compares the values that a request has for one name.
+type comparison struct {
+	with    *textMatcher
+	reading reading
+	matched bool
+}
+
+func (m *matcher) of(n *namedMatcher) comparison {
+	return comparison{with: &n.text, reading: m.reading}
+}
+
+// take compares one value, and reports whether those after it change nothing.
+func (s *comparison) take(value []byte) (settled bool) {
+	s.matched = s.with.matches(value)
+	return s.matched == (s.reading != readEvery) || s.reading == readAsService
 }
 
 func (m *matcher) matchesHost(host []byte) bool {
@@ -166,35 +211,124 @@ func (m *matcher) matchesHost(host []byte) bool {
 
 func (m *matcher) matchesHeaders(r *http1.Request) bool {
 	for i := range m.headers {
-		value := r.Get(m.headers[i].name)
-		if value == nil || !m.headers[i].text.matches(value) {
+		if !m.headers[i].inFields(r, m.reading) {
 			return false
 		}
 	}
+	without := m.reading
+	if without == readEvery {
+		without = readAny
+	}
 	for i := range m.withoutHeaders {
-		value := r.Get(m.withoutHeaders[i].name)
-		if value != nil && m.withoutHeaders[i].text.matches(value) {
+		if m.withoutHeaders[i].inFields(r, without) {
 			return false
 		}
 	}
 	return true
 }
 
-func (m *matcher) matchesQuery(r *http1.Request) bool {
-	if len(m.query) == 0 {
-		return true
+// inFields reports whether the request's field of that name matches. Several
+// with one name are one whose value is a list; one of their values is looked at
+// by itself where any may match. There, names with underscores count too:
+// programs after CGI see no difference.
+func (n *namedMatcher) inFields(r *http1.Request, how reading) bool {
+	if equalName(n.name, "host") { // a request of HTTP/2 has no such field, and that of an absolute target says nothing
+		return r.Host != nil && n.text.matches(r.Host)
 	}
-	query, err := url.ParseQuery(string(r.Query))
-	if err != nil {
+	var first, list []byte
+	for i := range r.Fields {
+		f := &r.Fields[i]
+		if how == readAny && names(f.Name, n.lower) {
+			if n.text.matches(f.Value) || n.inList(f.Value) {
+				return true
+			}
+		} else if !equalName(f.Name, n.name) {
+			continue
+		}
+		if first == nil {
+			first = f.Value
+			continue
+		}
+		if list == nil {
+			list = bytes.Clone(first)
+		}
+		list = append(append(list, ", "...), f.Value...)
+	}
+	switch {
+	case list != nil:
+		return n.text.matches(list)
+	case first == nil:
 		return false
 	}
+	return n.text.matches(first)
+}
+
+// inList reports whether one of the values of a list matches.
+func (n *namedMatcher) inList(value []byte) bool {
+	if bytes.IndexByte(value, ',') < 0 {
+		return false
+	}
+	for one := range bytes.SplitSeq(value, comma) {
+		if n.text.matches(bytes.Trim(one, " \t")) {
+			return true
+		}
+	}
+	return false
+}
+
+func equalName[T string | []byte](a T, b string) bool {
+	return len(a) == len(b) && strings.EqualFold(string(a), b)
+}
+
+// matchesQuery compares parameters as a service may read them: what cannot be
+// decoded stands for itself, and is no reason to look at nothing.
+func (m *matcher) matchesQuery(query []byte) bool {
 	for i := range m.query {
-		values, ok := query[m.query[i].name]
-		if !ok || !m.query[i].text.matches([]byte(values[0])) {
+		said := m.of(&m.query[i])
+		for name, value := range parameters(query, m.reading == readAny) {
+			if string(name) == m.query[i].name && said.take(value) {
+				break
+			}
+		}
+		if !said.matched {
 			return false
 		}
 	}
 	return true
+}
+
+// parameters are the names and values of a query. A semicolon separates them
+// only for services of old, which is for rules that look at all that may be.
+func parameters(query []byte, semicolons bool) iter.Seq2[[]byte, []byte] {
+	return func(yield func(name, value []byte) bool) {
+		split := func(b byte) bool { return b == '&' || semicolons && b == ';' }
+		for len(query) > 0 {
+			pair := query
+			if end := slices.IndexFunc(query, split); end >= 0 {
+				pair, query = query[:end], query[end+1:]
+			} else {
+				query = nil
+			}
+			name, value, _ := bytes.Cut(pair, equals)
+			if len(pair) > 0 && !yield(decoded(name), decoded(value)) {
+				return
+			}
+		}
+	}
+}
+
+var equals = []byte("=")
+
+// decoded is a text of a query without its escapes.
+func decoded(text []byte) []byte {
+	if bytes.IndexByte(text, '%') < 0 && bytes.IndexByte(text, '+') < 0 {
+		return text
+	}
+	plain, err := url.QueryUnescape(string(text))
+	if err != nil {
+		return text
+	}
+	return []byte(plain)
 }
 
 // hostOnly is a Host field's name, in lower case, without its port and the dot

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"net/http"
 	"testing"
 )
 
@@ -65,5 +66,44 @@ func TestConfiguredHostMayEndWithADot(t *testing.T) {
 	m := newMatcher(MatchConfig{Host: "a.example."})
 	if !m.matchesHost([]byte("a.example")) {
 		t.Error("the fully qualified name is another than the name")
+	}
+}
+
+// TestHostAsAFieldIsThatOfTheRequest holds in HTTP/2 too, which has no such field.
+func TestHostAsAFieldIsThatOfTheRequest(t *testing.T) {
+	c := oneService(ServiceConfig{Endpoints: Addresses(named(t, "page"))})
+	c.Routes[0].Match = []MatchConfig{{Headers: map[string]StringMatch{"Host": {Exact: "shop.example"}}}}
+	_, url := start(t, c)
+	for protocol, client := range clients(t) {
+		for host, want := range map[string]int{"shop.example": 200, "bank.example": 404} {
+			req, _ := http.NewRequest("GET", url, nil)
+			req.Host = host
+			res, err := client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res.Body.Close()
+			if res.StatusCode != want {
+				t.Errorf("%s in %s: got %d, want %d", host, protocol, res.StatusCode, want)
+			}
+		}
+	}
+}
+
+// TestFieldsOfOneNameAreAList: RFC 9110, section 5.3.
+func TestFieldsOfOneNameAreAList(t *testing.T) {
+	c := oneService(ServiceConfig{Endpoints: Addresses(named(t, "page"))})
+	c.Routes[0].Match = []MatchConfig{{Headers: map[string]StringMatch{"X-Tag": {Exact: "a, b"}}}}
+	_, url := start(t, c)
+	for _, test := range []struct {
+		said []string
+		want int
+	}{
+		{[]string{"X-Tag: a, b"}, 200}, {[]string{"X-Tag: a", "X-Other: x", "x-tag: b"}, 200},
+		{[]string{"X-Tag: a"}, 404}, {[]string{"X-Tag: b", "X-Tag: a"}, 404}, {nil, 404},
+	} {
+		if res, _ := ask(t, url, test.said...); res.StatusCode != test.want {
+			t.Errorf("%q: got %d, want %d", test.said, res.StatusCode, test.want)
+		}
 	}
 }

@@ -69,17 +69,18 @@ func (x *exchange) findOrigin() {
 func (x *exchange) saysXForwarded() bool {
 	const family = "x-forwarded-"
 	return slices.ContainsFunc(x.request.Fields, func(f http1.Field) bool {
-		return len(f.Name) > len(family) && names(f.Name[:len(family)], family)
+		return len(f.Name) > len(family) && equalName(f.Name[:len(family)], family)
 	})
 }
 
 // follow goes back from peer to peer as far as they may be believed. The client
-// is the first who may not; what was said by it is left out.
+// is the first who may not; what was said by it is left out. An underscore in
+// the name is the client's: peers write what they say with hyphens.
 func (o *originator) follow(fields []http1.Field, trusted networks) {
 	var room [hopsMax][]byte
 	hops := room[:0]
 	for i := len(fields) - 1; i >= 0; i-- {
-		if !names(fields[i].Name, "x-forwarded-for") {
+		if !equalName(fields[i].Name, "x-forwarded-for") {
 			continue
 		}
 		for rest := fields[i].Value; rest != nil; {

@@ -88,3 +88,39 @@ func TestClientOfIPv6IsItsNetwork(t *testing.T) {
 		t.Error("two addresses of IPv4 are one client")
 	}
 }
+
+// TestFullListenerClosesIdleConnectionsOfStreams fills a listener with
+// connections of HTTP/2 that have nothing to ask any more.
+func TestFullListenerClosesIdleConnectionsOfStreams(t *testing.T) {
+	c := oneService(ServiceConfig{Endpoints: Addresses(named(t, "page"))})
+	c.Listeners = []ListenerConfig{{Address: "127.0.0.1:0", ConnectionsMax: 3, IdleTimeout: time.Hour}}
+	g, url := start(t, c)
+	for i := range 10 {
+		if res, body := do(t, http2Client(t, nil), "GET", url, ""); res.StatusCode != 200 || body != "page" {
+			t.Fatalf("connection %d: got %d %q", i, res.StatusCode, body)
+		}
+	}
+	conn := connect(t, url)
+	conn.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	if res, _ := conn.answer("GET"); res.StatusCode != 200 {
+		t.Errorf("a client of HTTP/1.1 got %d", res.StatusCode)
+	}
+	if n := g.Status().Listeners[0].Connections; n > 3 {
+		t.Errorf("%d connections are open", n)
+	}
+}
+
+// TestFullListenerClosesIdleConnectionsOfHTTP3 does so over UDP, where what is
+// too much is refused: clients of TCP take the room.
+func TestFullListenerClosesIdleConnectionsOfHTTP3(t *testing.T) {
+	a := newAuthority(t)
+	c, trust := withHTTP3(a, ServiceConfig{Endpoints: Addresses(named(t, "page"))})
+	c.Listeners[0].ConnectionsMax = 2
+	_, _, at := startTLS(t, c)
+	for range 2 {
+		do(t, http3Client(t, trust), "GET", "https://"+at, "")
+	}
+	if res, body := do(t, http2Client(t, trust), "GET", "https://"+at, ""); res.StatusCode != 200 || body != "page" {
+		t.Errorf("got %d %q", res.StatusCode, body)
+	}
+}

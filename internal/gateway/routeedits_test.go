@@ -58,6 +58,25 @@ func TestHeadersAreEditedBothWays(t *testing.T) {
 	}
 }
 
+// TestEditsSeeNoDifferenceBetweenHyphensAndUnderscores: programs after CGI see
+// none either.
+func TestEditsSeeNoDifferenceBetweenHyphensAndUnderscores(t *testing.T) {
+	address := origin(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["X_secret"] = []string{"s"}
+		_, _ = fmt.Fprint(w, r.Header["X_user"], r.Header["X-User"], r.Header["X_internal"], r.Header["X-Internal"])
+	})
+	c := oneService(ServiceConfig{Endpoints: Addresses(address)})
+	c.Routes[0].RequestHeaders = HeaderEdits{Set: map[string]string{"x_user": "gateway"}, Remove: []string{"X_Internal"}}
+	c.Routes[0].ResponseHeaders = HeaderEdits{Remove: []string{"x_secret"}}
+	_, base := start(t, c)
+	for _, said := range [][]string{{"x_user: admin", "x_internal: 1"}, {"X-User: admin", "X-Internal: 1"}, {"x_user: admin", "X-User: admin"}} {
+		res, body := ask(t, base, said...)
+		if body != "[gateway] [] [] []" || res.Header["X_secret"] != nil {
+			t.Errorf("%q: the service got %s, the client %v", said, body, res.Header)
+		}
+	}
+}
+
 func TestEditsReachAfloatsOwnAnswers(t *testing.T) {
 	c := oneService(ServiceConfig{Endpoints: Addresses("127.0.0.1:1")})
 	c.Routes[0].ResponseHeaders = HeaderEdits{Set: map[string]string{"Content-Type": "application/problem+json", "X-Frame-Options": "DENY"}}

@@ -35,6 +35,7 @@ type session struct {
 	mu      sync.Mutex
 	idle    bool      // waiting for a request's first byte; guarded
 	idleAt  time.Time // since when; guarded
+	streams int       // requests of HTTP/2 or HTTP/3 under way; guarded
 	joined  upstream  // what passes its bytes on; guarded
 	closed  atomic.Bool
 	metered atomic.Pointer[metered] // nil but for HTTP/2
@@ -229,6 +230,55 @@ func (s *session) setIdle(idle bool, since time.Time) {
 	s.mu.Lock()
 	s.idle, s.idleAt = idle, since
 	s.mu.Unlock()
+}
+
+// beginStream notes that a stream asks for something.
+func (s *session) beginStream() {
+	s.mu.Lock()
+	s.streams++
+	s.mu.Unlock()
+}
+
+// endStream notes that one has been answered.
+func (s *session) endStream() {
+	s.mu.Lock()
+	if s.streams--; s.streams == 0 {
+		s.idleAt = time.Now()
+	}
+	s.mu.Unlock()
+	if s.listener.full.Load() > 0 {
+		s.listener.tellIdle()
+	}
+}
+
+// idleSince says since when the session has waited for a request, and reports
+// whether it does.
+func (s *session) idleSince() (time.Time, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.idleAt, s.idle || s.multiplexes() && s.streams == 0
+}
+
+// multiplexes reports whether requests come as streams.
+func (s *session) multiplexes() bool { return s.packets != nil || s.metered.Load() != nil }
+
+// makeRoom ends a session that waits for a request, for one that has come.
+func (s *session) makeRoom() {
+	if !s.multiplexes() {
+		s.closeIdle()
+		return
+	}
+	s.mu.Lock()
+	idle := s.streams == 0
+	s.mu.Unlock()
+	switch {
+	case !idle:
+	case s.packets != nil:
+		s.packets.leave(0)
+	default:
+		s.warn()
+		s.hangUp()
+	}
 }
 
 // refuse answers a request that could not be read.
