@@ -167,7 +167,9 @@ func (b *Breaker) allowGuarded() (BreakerPermit, error) {
 	case e.state == BreakerOpen && t >= e.ends:
 		e = b.enter(&era{state: BreakerHalfOpen, began: t, probes: make([]probe, c.Probes)}, "the open period is over")
 	case e.state == BreakerRampingUp && t >= e.ends:
-		e = b.enter((&era{state: BreakerClosed, began: t, calm: e.calm}).counting(*e.outcomes.Load()), "the ramp-up is over")
+		next := (&era{state: BreakerClosed, began: t, calm: e.calm}).counting(*e.outcomes.Load())
+		next.consecutive.Store(e.consecutive.Load())
+		e = b.enter(next, "the ramp-up is over")
 	}
 	switch e.state {
 	case BreakerOpen:

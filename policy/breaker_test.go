@@ -243,6 +243,27 @@ func TestBreakerTripsWhileRampingUp(t *testing.T) {
 	})
 }
 
+// TestBreakerCountsFailuresInARowAcrossTheEndOfItsRampUp has the fifth come
+// right after it.
+func TestBreakerCountsFailuresInARowAcrossTheEndOfItsRampUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := mustBreaker(t, BreakerConfig{ConsecutiveFailures: 5, FailureRate: -1, RampUp: 10 * time.Second})
+		b.Trip("a test")
+		b.Close("a test")
+		time.Sleep(10*time.Second - 1)
+		for failed := 0; failed < 4; {
+			if p, err := b.Allow(); err == nil {
+				p.Done(Failure)
+				failed++
+			}
+		}
+		wantState(t, b, BreakerRampingUp)
+		time.Sleep(time.Second)
+		tell(t, b, Failure)
+		wantState(t, b, BreakerOpen)
+	})
+}
+
 func TestBreakerForce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := mustBreaker(t, BreakerConfig{})

@@ -89,11 +89,17 @@ func (b *Breaker) judge(e *era, t time.Duration) {
 	case float64(e.failed) >= tooMany:
 		b.openGuarded(t, fmt.Sprintf("%d of %d probes failed", e.failed, e.failed+e.succeeded))
 	case float64(len(e.probes)-e.succeeded) < tooMany:
-		why := fmt.Sprintf("%d of %d probes succeeded", e.succeeded, e.failed+e.succeeded)
-		next := &era{state: BreakerClosed, began: t, calm: t + b.period}
-		if c.RampUp > 0 {
-			next.state, next.ends = BreakerRampingUp, t+c.RampUp
-		}
-		b.enter(next.counting(c.outcomes()), why)
+		b.closeGuarded(t, fmt.Sprintf("%d of %d probes succeeded", e.succeeded, e.failed+e.succeeded))
 	}
+}
+
+// closeGuarded lets calls through again, at first few of them if the breaker
+// ramps up.
+func (b *Breaker) closeGuarded(t time.Duration, why string) {
+	c := b.config.Load()
+	next := &era{state: BreakerClosed, began: t, calm: t + b.period}
+	if c.RampUp > 0 {
+		next.state, next.ends = BreakerRampingUp, t+c.RampUp
+	}
+	b.enter(next.counting(c.outcomes()), why)
 }

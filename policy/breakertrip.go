@@ -25,6 +25,5 @@ func (b *Breaker) Close(why string) {
 	if e.forced || e.state == BreakerClosed || e.state == BreakerRampingUp {
 		return
 	}
-	t := now()
-	b.enter((&era{state: BreakerClosed, began: t, calm: t + b.period}).counting(b.config.Load().outcomes()), why)
+	b.closeGuarded(now(), why)
 }

@@ -32,6 +32,19 @@ func TestTripAndCloseFromOutside(t *testing.T) {
 	})
 }
 
+// TestCloseRampsUp as good probes do.
+func TestCloseRampsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := mustBreaker(t, BreakerConfig{RampUp: 10 * time.Second})
+		b.Trip("an outlier")
+		b.Close("its health check passed")
+		wantState(t, b, BreakerRampingUp)
+		time.Sleep(10 * time.Second)
+		tell(t, b, Success)
+		wantState(t, b, BreakerClosed)
+	})
+}
+
 func TestTripAndCloseLeaveAForcedBreakerAlone(t *testing.T) {
 	b := mustBreaker(t, BreakerConfig{})
 	b.Force(false, "we know")

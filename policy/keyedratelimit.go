@@ -253,7 +253,7 @@ func (k *KeyedRateLimit) release(hash uint64, g taken) {
 	}
 }
 
-// wait is what take would return for a key that has a place.
+// wait is what take would return.
 func (k *KeyedRateLimit) wait(t time.Duration, hash uint64, n int) time.Duration {
 	s := k.shard(hash)
 	s.mu.Lock()
@@ -263,7 +263,23 @@ func (k *KeyedRateLimit) wait(t time.Duration, hash uint64, n int) time.Duration
 	if i, ok := s.find(hash); ok {
 		return shape.wait(s.places[i].word, s.logOf(i), t, n)
 	}
-	return shape.wait(0, nil, t, n)
+	fresh := shape.wait(0, nil, t, n)
+	if fresh != 0 || !k.crowded(s, t, hash) {
+		return fresh
+	}
+	switch k.config.Load().WhenFull {
+	case AdmitWhenFull:
+		return 0
+	case RejectWhenFull:
+		return time.Second
+	}
+	return k.others.wait(t, n)
+}
+
+// crowded reports whether a key without a place is likely to find none. It
+// moves nothing, unlike place, which may yet find keys to forget.
+func (k *KeyedRateLimit) crowded(s *keyShard, t time.Duration, hash uint64) bool {
+	return k.keys.Load() >= int64(k.config.Load().KeysMax) && (len(s.places) == 0 || s.places[s.probe(t, hash)].hash == 0)
 }
 
 func (k *KeyedRateLimit) status(hash uint64) RateLimitStatus {
@@ -276,6 +292,8 @@ func (k *KeyedRateLimit) status(hash uint64) RateLimitStatus {
 	var log []time.Duration
 	if i, ok := s.find(hash); ok {
 		word, log = s.places[i].word, s.logOf(i)
+	} else if k.crowded(s, t, hash) {
+		return k.crowdedStatus(c, int(shape.burst))
 	}
 	left, reset := shape.left(word, log, t)
 	return RateLimitStatus{
@@ -288,6 +306,20 @@ func (k *KeyedRateLimit) status(hash uint64) RateLimitStatus {
 		Rejected:   k.rejected(),
 		Late:       k.late.total.Load(),
 	}
+}
+
+// crowdedStatus is that of a key that finds no place: of all such keys together.
+func (k *KeyedRateLimit) crowdedStatus(c *KeyedRateLimitConfig, burst int) RateLimitStatus {
+	s := RateLimitStatus{Requests: c.Requests, Per: c.Per, Burst: burst, Left: float64(burst), Rejected: k.rejected(), Late: k.late.total.Load()}
+	switch c.WhenFull {
+	case AdmitWhenFull:
+	case RejectWhenFull:
+		s.Left, s.Reset, s.RetryAfter = 0, time.Second, time.Second
+	default:
+		others := k.others.Status()
+		s.Left, s.Reset, s.RetryAfter = others.Left, others.Reset, others.RetryAfter
+	}
+	return s
 }
 
 func (k *KeyedRateLimit) why(Event) string {

@@ -63,12 +63,12 @@ func (ls Limits) Wait(ctx context.Context) error {
 // await waits as long as the limits that refuse the call let so many wait.
 func (ls Limits) await(ctx context.Context, queueMax func(Limit) int) error {
 	t := now()
-	_, wait := ls.take(t, 1)
+	slowest, wait := ls.take(t, 1)
 	if wait == 0 {
 		return nil
 	}
 	until := t + ls.waitMax()
-	if err := ls.refuse(ctx, until, queueMax); err != nil {
+	if err := ls.refuse(ctx, slowest, wait, until, queueMax); err != nil {
 		return err
 	}
 	if full, ok := ls.join(queueMax); !ok {
@@ -79,24 +79,21 @@ func (ls Limits) await(ctx context.Context, queueMax func(Limit) int) error {
 		if err = sleep(ctx, max(wait, lookMin)); err != nil {
 			break
 		}
-		if _, wait = ls.take(now(), 1); wait != 0 {
-			err = ls.refuse(ctx, until, queueMax)
+		if slowest, wait = ls.take(now(), 1); wait != 0 {
+			err = ls.refuse(ctx, slowest, wait, until, queueMax)
 		}
 	}
 	ls.leave(len(ls))
 	return err
 }
 
-// refuse is why a call must not wait any longer; nil where it may, or could be
-// admitted by now.
-func (ls Limits) refuse(ctx context.Context, until time.Duration, queueMax func(Limit) int) error {
+// refuse is why a call must not wait any longer that one of the limits has just
+// refused; nil where it may. What that one said counts: a key without a place
+// has no wait of its own to look at.
+func (ls Limits) refuse(ctx context.Context, slowest Limit, wait, until time.Duration, queueMax func(Limit) int) error {
 	t := now()
-	slowest, wait := ls.wait(t, 1)
-	if wait == 0 {
-		return nil
-	}
 	for _, l := range ls {
-		if queueMax(l) == 0 && l.wait(t, 1) > 0 {
+		if queueMax(l) == 0 && (l == slowest || l.wait(t, 1) > 0) {
 			return slowest.reject(wait)
 		}
 	}

@@ -148,3 +148,44 @@ func TestLimitsKeepTheirLawWhoeverWaits(t *testing.T) {
 		}
 	})
 }
+
+// TestLimitsRefuseAKeyThatFindsNoPlace: nobody has a queue, so nobody waits but
+// who asks to, and then for no longer than WaitMax.
+func TestLimitsRefuseAKeyThatFindsNoPlace(t *testing.T) {
+	for _, full := range []WhenKeysFull{RejectWhenFull, ShareWhenFull} {
+		synctest.Test(t, func(t *testing.T) {
+			one := newRateLimit(t, RateLimitConfig{Requests: 100})
+			k := newKeyed(t, KeyedRateLimitConfig{Requests: 1, Per: time.Hour, KeysMax: 1, WhenFull: full})
+			if err := k.Of("a").Allow(); err != nil {
+				t.Fatal(err)
+			}
+			limits := Limits{one.Limit(), k.Of("b")}
+			if full == ShareWhenFull {
+				if err := limits.Allow(); err != nil { // what those without a place have together
+					t.Fatal(err)
+				}
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			for name, ask := range map[string]func() error{
+				"Admit": func() error { return limits.Admit(ctx) },
+				"Wait":  func() error { return limits.Wait(ctx) },
+				"Do": func() error {
+					_, err := Do(ctx, limits, func(context.Context) (int, error) { return 1, nil })
+					return err
+				},
+			} {
+				begin := time.Now()
+				if err := ask(); !errors.Is(err, ErrLimited) && !errors.Is(err, ErrDeadline) || name != "Wait" && time.Since(begin) != 0 {
+					t.Errorf("%v: %s: got %v after %v", full, name, err, time.Since(begin))
+				}
+			}
+			if s := k.Status("b"); s.Left != 0 || s.RetryAfter <= 0 || s.Burst != 1 {
+				t.Errorf("%v: the state is said to be %+v", full, s)
+			}
+			if n := one.waiters.Load() + k.waiters.Load(); n != 0 {
+				t.Errorf("%d wait still", n)
+			}
+		})
+	}
+}
