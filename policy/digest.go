@@ -42,7 +42,7 @@ func (d *digest) begin(e *events, kind string, reason error, why func(Event) str
 // happened counts one for a call, and tells the call's own observer as well.
 // The caller holds no lock.
 func (d *digest) happened(ctx context.Context, e Event) {
-	own := observerOf(ctx)
+	own := ObserverOf(ctx)
 	if own != nil {
 		mine := d.explained(e)
 		mine.Policy, mine.Name, mine.At, mine.Count = d.events.policy, d.events.name, time.Now(), 1
@@ -169,7 +169,7 @@ func (r *refusals) reject(retryAfter time.Duration) error {
 
 // tellRejected tells the observer of a refused call's context of it.
 func tellRejected(ctx context.Context, r *Rejected) {
-	if own := observerOf(ctx); own != nil {
+	if own := ObserverOf(ctx); own != nil {
 		own.tell(Event{Policy: r.Policy, Name: r.Name, Kind: EventRejected, Why: r.Error(), At: time.Now(), Count: 1,
 			Wait: r.RetryAfter, Class: Shed, Err: r.Reason})
 	}

@@ -183,8 +183,9 @@ func WithObserver(ctx context.Context, o Observer) context.Context {
 
 type observerOfCall struct{}
 
-// observerOf returns the observer that WithObserver gave the context, or nil.
-func observerOf(ctx context.Context) Observer {
+// ObserverOf returns the Observer that [WithObserver] gave the context, or nil.
+// Give it to [Observers] beside one of your own, so that both are told.
+func ObserverOf(ctx context.Context) Observer {
 	o, _ := ctx.Value(observerOfCall{}).(Observer)
 	return o
 }

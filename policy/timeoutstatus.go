@@ -33,8 +33,9 @@ type TimeoutStatus struct {
 	Stragglers, StragglersMax int
 	// Running detached functions have a caller or none, and RunningMax may.
 	Running, RunningMax int
-	// Rejected is how many calls were refused because of either.
-	Rejected uint64
+	// Rejected is how many calls were refused because of either, and Crowded how
+	// many of them because of RunningMax.
+	Rejected, Crowded uint64
 }
 
 // Status reports the timeout's state. It changes nothing.
@@ -43,6 +44,6 @@ func (t *Timeout) Status() TimeoutStatus {
 	return TimeoutStatus{
 		Timeout: s.Timeout, Expired: t.expired.total.Load(), Abandoned: t.abandoned.total.Load(),
 		Stragglers: int(t.stragglers.count.Load()), StragglersMax: s.AbandonedMax,
-		Running: int(t.running.Load()), RunningMax: s.RunningMax, Rejected: t.refused.total.Load() + t.crowded.total.Load(),
+		Running: int(t.running.Load()), RunningMax: s.RunningMax, Rejected: t.refused.total.Load() + t.crowded.total.Load(), Crowded: t.crowded.total.Load(),
 	}
 }

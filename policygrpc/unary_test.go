@@ -308,6 +308,25 @@ func TestDetachedTimeoutLeavesTheReplyAlone(t *testing.T) {
 	}
 }
 
+// TestTryThatIsLeftRunningReadsARequestOfItsOwn has it read the request when
+// the caller has used it again.
+func TestTryThatIsLeftRunningReadsARequestOfItsOwn(t *testing.T) {
+	release, read := make(chan struct{}), make(chan string, 1)
+	c := mustClient(t, ClientConfig{Policies: []policy.Policy{detached(10 * time.Millisecond)}})
+	mine := request("first")
+	err := c.Unary(t.Context(), "/s/m", mine, response(""), nil, func(_ context.Context, _ string, r, _ any, _ *grpc.ClientConn, _ ...grpc.CallOption) error {
+		<-release // it ignores its context
+		read <- string(r.(*pb.SimpleRequest).GetPayload().GetBody())
+		return nil
+	})
+	wantCode(t, err, codes.DeadlineExceeded)
+	mine.Payload = payload("second")
+	close(release)
+	if got := <-read; got != "first" {
+		t.Errorf("it sent %q", got)
+	}
+}
+
 func TestFallbackGivesItsOwnReply(t *testing.T) {
 	down := func(stand any) policy.Policy { return policy.FallbackValue(stand) }
 	callee := &story{codes: []codes.Code{codes.Unavailable}}

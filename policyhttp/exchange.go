@@ -1,10 +1,14 @@
 package policyhttp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
 	"sync"
+	"time"
+
+	"github.com/afloat-dev/afloat/policy"
 )
 
 // exchange is one request that is being served. It is the context that the
@@ -16,6 +20,11 @@ type exchange struct {
 	request  *http.Request
 	response response
 	inbound  inbound
+
+	// What the answer means, from when the handler has returned: a policy that
+	// has given the call up may ask when the writer is the server's again.
+	class policy.Class
+	after time.Duration
 
 	mu      sync.Mutex
 	idle    sync.Cond // with mu: the handler has returned
@@ -66,6 +75,9 @@ func (x *exchange) serve(ctx context.Context) (result *exchange, err error) {
 	x.handler.next.ServeHTTP(x.response.writer(), x.request.WithContext(ctx))
 	if !x.response.begun() && errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return x, ctx.Err() // net/http would say 200
+	}
+	if !x.response.hijacked {
+		x.class, x.after = x.handler.config.Classify(cmp.Or(x.response.status, http.StatusOK), x.response.Header())
 	}
 	return x, nil
 }

@@ -153,9 +153,5 @@ func (h *Handler) classify(ctx context.Context, value any, err error) (policy.Cl
 	if err != nil || x == nil {
 		return policy.Classify(ctx, nil, err)
 	}
-	status := x.response.status
-	if status == 0 {
-		status = http.StatusOK // what net/http sends when the handler wrote nothing
-	}
-	return h.config.Classify(status, x.response.Header())
+	return x.class, x.after
 }

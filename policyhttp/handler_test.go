@@ -210,6 +210,41 @@ func TestDetachedTimeoutDoesNotOutliveTheAnswer(t *testing.T) {
 	})
 }
 
+// TestAnswerOfAStragglerIsJudgedWhileTheWriterIsItsOwn has a handler answer
+// after a detached Timeout has given it up, and Classify take its time: the
+// server must not have its writer back before. The race detector watches.
+func TestAnswerOfAStragglerIsJudgedWhileTheWriterIsItsOwn(t *testing.T) {
+	for name, http2 := range map[string]bool{"HTTP/1": false, "HTTP/2": true} {
+		t.Run(name, func(t *testing.T) {
+			judged := make(chan string, 1)
+			detached := must(policy.NewTimeout(policy.TimeoutConfig{Timeout: 5 * time.Millisecond, Detached: true}))
+			h := mustHandler(t, func(w http.ResponseWriter, r *http.Request) {
+				<-r.Context().Done()
+				w.Header().Set("X-Late", "yes")
+				w.WriteHeader(200)
+			}, HandlerConfig{Policies: []policy.Policy{detached}, Classify: func(_ int, header http.Header) (policy.Class, time.Duration) {
+				time.Sleep(20 * time.Millisecond)
+				judged <- header.Get("X-Late")
+				return policy.Success, 0
+			}})
+			server := httptest.NewUnstartedServer(h)
+			server.EnableHTTP2 = http2
+			server.StartTLS()
+			defer server.Close()
+			for range 3 {
+				res, err := server.Client().Get(server.URL)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_ = res.Body.Close()
+				if got := <-judged; got != "yes" || res.Header.Get("X-Late") != "yes" {
+					t.Errorf("judged by %q, answered with %v", got, res.Header)
+				}
+			}
+		})
+	}
+}
+
 func TestRefusalsSayWhenToComeBack(t *testing.T) {
 	open := breaker(1)
 	open.Force(true, "test")

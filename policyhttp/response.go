@@ -62,7 +62,9 @@ func (w *response) writer() http.ResponseWriter {
 	_, pushes := w.ResponseWriter.(http.Pusher)
 	switch {
 	case flushes && hijacks && reads:
-		return http1Response{flushingResponse{w}}
+		return http1Response{hijackableResponse{flushingResponse{w}}}
+	case flushes && hijacks: // as of a wrapper that copies for itself
+		return hijackableResponse{flushingResponse{w}}
 	case flushes && pushes:
 		return http2Response{flushingResponse{w}}
 	case flushes:
@@ -87,15 +89,18 @@ func (w flushingResponse) FlushError() error {
 	return nil
 }
 
-// http1Response is a response over HTTP/1.
-type http1Response struct{ flushingResponse }
+// hijackableResponse is a response whose connection can be taken over.
+type hijackableResponse struct{ flushingResponse }
 
 // Hijack hands over the connection.
-func (w http1Response) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+func (w hijackableResponse) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := w.ResponseWriter.(http.Hijacker).Hijack()
 	w.hijacked = w.hijacked || err == nil
 	return conn, rw, err
 }
+
+// http1Response is a response over HTTP/1.
+type http1Response struct{ hijackableResponse }
 
 // ReadFrom lets the kernel copy a file to the connection.
 func (w http1Response) ReadFrom(r io.Reader) (int64, error) {

@@ -93,6 +93,40 @@ func TestResponseClaimsNoAbilityThatIsNotThere(t *testing.T) {
 	}
 }
 
+// loggingWriter flushes and hijacks, but copies for itself, as the writers of
+// much middleware do.
+type loggingWriter struct {
+	http.ResponseWriter
+	http.Flusher
+	http.Hijacker
+}
+
+func TestConnectionIsTakenOverBelowAWriterOfMiddleware(t *testing.T) {
+	counted := new(classes)
+	h := mustHandler(t, func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\ntext")
+		_ = conn.Close()
+	}, HandlerConfig{Policies: []policy.Policy{counted}})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(loggingWriter{w, w.(http.Flusher), w.(http.Hijacker)}, r)
+	}))
+	defer server.Close()
+	res, err := server.Client().Get(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if text, err := io.ReadAll(res.Body); string(text) != "text" || err != nil {
+		t.Errorf("got %q, %v", text, err)
+	}
+	counted.want(t, policy.Success)
+}
+
 func TestUpgradedConnectionSpeaksBothWaysAndHoldsItsPermits(t *testing.T) {
 	inbound, outbound, counted := bulkhead(1), bulkhead(1), new(classes)
 	server := httptest.NewServer(mustHandler(t, func(w http.ResponseWriter, r *http.Request) {

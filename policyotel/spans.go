@@ -123,6 +123,9 @@ func (s *Spans) begin(ctx context.Context, span trace.Span) {
 // Joins is part of [policy.Joiner].
 func (*Spans) Joins() bool { return true }
 
+// callersObserver is the key of who was told before there was a span.
+type callersObserver struct{}
+
 // within makes the call within a span, which lasts until the call is over.
 func within(ctx context.Context, span trace.Span, next policy.Next) policy.Result {
 	if !span.IsRecording() {
@@ -136,7 +139,14 @@ func within(ctx context.Context, span trace.Span, next policy.Next) policy.Resul
 			span.End()
 		}
 	}()
-	r := next.Do(policy.WithObserver(ctx, func(e policy.Event) { decided(span, e) }))
+	// What happens within a try is told to its own span and to the caller's
+	// observer, not to the span of the call around it.
+	callers, known := ctx.Value(callersObserver{}).(policy.Observer)
+	if !known {
+		callers = policy.ObserverOf(ctx)
+		ctx = context.WithValue(ctx, callersObserver{}, callers)
+	}
+	r := next.Do(policy.WithObserver(ctx, policy.Observers(func(e policy.Event) { decided(span, e) }, callers)))
 	returned = true
 	answered(span, r)
 	if r.Open() {

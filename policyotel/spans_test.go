@@ -130,6 +130,25 @@ func TestTriesAreSpansOfTheirCall(t *testing.T) {
 	})
 }
 
+// TestSpansLeaveTheCallersObserverInPlace has it hear what happens in the call
+// and in its tries, each thing once.
+func TestSpansLeaveTheCallersObserverInPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		breaker := must(policy.NewBreaker(policy.BreakerConfig{ConsecutiveFailures: 2}))
+		spans, _ := record(SpansConfig{Breaker: breaker})
+		retry := must(policy.NewRetry(policy.RetryConfig{Attempts: 3, Delay: time.Second, Jitter: policy.JitterNone}))
+		chain := policy.Chain(spans.Call(), policy.FallbackValue(7), retry, spans.Try(), breaker)
+		var heard []string
+		ctx := policy.WithObserver(t.Context(), func(e policy.Event) { heard = append(heard, e.Kind) })
+		if _, err := policy.Do(ctx, chain, failing); err != nil {
+			t.Fatal(err)
+		}
+		if want := "[retry retry rejected fallback]"; fmt.Sprint(heard) != want {
+			t.Errorf("the caller's observer heard %v, want %s", heard, want)
+		}
+	})
+}
+
 func TestHedgesAreSpansBesideTheFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		spans, recorder := record(SpansConfig{})

@@ -102,8 +102,10 @@ afloat_policy_rejected_total{name="cart",policy="ratelimit",reason="deadline"} 0
 afloat_policy_rejected_total{name="cart",policy="ratelimit",reason="limited"} 0
 afloat_policy_rejected_total{name="cart",policy="throttle",reason="throttled"} 0
 afloat_policy_rejected_total{name="cart",policy="timeout",reason="abandoned"} 0
+afloat_policy_rejected_total{name="cart",policy="timeout",reason="running"} 0
 afloat_policy_rejected_total{name="cart-2",policy="breaker",reason="open"} 0
 afloat_policy_rejected_total{name="cart-2",policy="timeout",reason="abandoned"} 0
+afloat_policy_rejected_total{name="cart-2",policy="timeout",reason="running"} 0
 afloat_policy_rejected_total{name="cart/hour",policy="ratelimit",reason="deadline"} 0
 afloat_policy_rejected_total{name="cart/hour",policy="ratelimit",reason="limited"} 0
 # HELP afloat_policy_retries_total Tries after a call's first.
@@ -157,5 +159,20 @@ func TestSharedPolicyCountsOnce(t *testing.T) {
 	c.Add("b", policy.Chain())
 	if n := testutil.CollectAndCount(c); n != 0 {
 		t.Errorf("%d series of no policies", n)
+	}
+}
+
+// wrapping is a policy of somebody else's, which holds one that cannot be a key.
+type wrapping struct{ inner policy.Policy }
+
+func (w wrapping) Do(ctx context.Context, next policy.Next) policy.Result { return w.inner.Do(ctx, next) }
+
+// TestCollectorReadsPoliciesThatCannotBeCompared does not panic at a scrape.
+func TestCollectorReadsPoliciesThatCannotBeCompared(t *testing.T) {
+	limits := policy.Limits{must(policy.NewRateLimit(policy.RateLimitConfig{Requests: 1})).Limit()}
+	c := NewCollector()
+	c.Add("shop", wrapping{limits}, limits, wrapping{policy.FallbackValue(1)})
+	if n := testutil.CollectAndCount(c); n == 0 {
+		t.Error("nothing is told")
 	}
 }

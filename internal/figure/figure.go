@@ -101,7 +101,7 @@ func Of(s policy.PolicyStatus) []Figure {
 			g(HedgeDelay, s.Delay.Seconds()), g(Stragglers, s.Stragglers))
 	case policy.TimeoutStatus:
 		return []Figure{g(TimeoutLimit, s.Timeout.Seconds()), n(Timeouts, s.Expired), n(Abandoned, s.Abandoned),
-			g(Stragglers, s.Stragglers), n(Rejected, s.Rejected).of("abandoned")}
+			g(Stragglers, s.Stragglers), n(Rejected, s.Rejected-s.Crowded).of("abandoned"), n(Rejected, s.Crowded).of("running")}
 	case policy.RateLimitStatus:
 		return []Figure{n(Rejected, s.Rejected-s.Late).of("limited"), n(Rejected, s.Late).of("deadline"),
 			g(RateLimit, s.Requests/s.Per.Seconds()), g(RateLeft, s.Left), g(Queued, s.Waiting)}

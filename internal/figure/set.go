@@ -75,7 +75,7 @@ func (s *Set) Read(tell func(kind, name string, f Figure)) {
 	taken := map[[2]string]int{}
 	for _, entry := range all {
 		for _, p := range entry.policies {
-			if comparable := reflect.TypeOf(p).Comparable(); comparable && told[p] {
+			if comparable := reflect.ValueOf(p).Comparable(); comparable && told[p] {
 				continue
 			} else if comparable {
 				told[p] = true
