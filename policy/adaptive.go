@@ -66,7 +66,8 @@ func (a *Adaptive) Set(c AdaptiveConfig) error {
 	return nil
 }
 
-// AdaptivePermit is one running call. The zero permit is inert.
+// AdaptivePermit is one running call. The zero permit is inert. Do not
+// copy one: each copy counts as another.
 type AdaptivePermit struct {
 	adaptive    *Adaptive
 	start, took time.Duration
@@ -87,7 +88,7 @@ func (a *Adaptive) Acquire(ctx context.Context) (AdaptivePermit, error) {
 }
 
 // AcquireWithin is Acquire for a call whose deadline is not the context's:
-// left is the time until then, and zero means none. A call that has to wait is
+// left is the time until then; zero means none, and less that it has passed. A call that has to wait is
 // turned away before its start once it could no longer be served in time.
 func (a *Adaptive) AcquireWithin(ctx context.Context, left time.Duration) (AdaptivePermit, error) {
 	if c := a.config.Load(); c.Disabled {
@@ -117,7 +118,7 @@ func (a *Adaptive) acquireInLine(ctx context.Context, by Caller, left time.Durat
 	c, t := a.config.Load(), now()
 	w, patience := newWaiter(), c.WaitMax
 	w.since, w.rank, w.key = t, by.Priority.rank(), by.Key
-	if left > 0 {
+	if left != 0 {
 		left -= time.Duration(a.service.Load())
 		w.until, patience = t+left, min(patience, left)
 	}

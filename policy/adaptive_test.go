@@ -392,3 +392,23 @@ func TestAdaptiveTakesItsOwnLagOff(t *testing.T) {
 		calls(200, 80*time.Millisecond)
 	})
 }
+
+// TestAdaptiveTurnsAwayWhoseTimeIsUp rather than have it wait as one without a
+// deadline.
+func TestAdaptiveTurnsAwayWhoseTimeIsUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, err := NewAdaptive(AdaptiveConfig{Min: 1, Initial: 1, Max: 1, WaitMax: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, err := a.Acquire(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		if _, err := a.AcquireWithin(t.Context(), -time.Nanosecond); !errors.Is(err, ErrOverloaded) || time.Since(begin) != 0 {
+			t.Errorf("got %v after %v", err, time.Since(begin))
+		}
+		first.Done(Success)
+	})
+}

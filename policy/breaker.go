@@ -117,7 +117,8 @@ func (e *era) counting(o outcomes) *era {
 	return e
 }
 
-// BreakerPermit lets one call through a Breaker. The zero permit is inert.
+// BreakerPermit lets one call through a Breaker. The zero permit is inert. Do not
+// copy one: each copy counts as another.
 //
 // Its size matters: the compiler keeps a struct of up to four words and four
 // fields in registers, and copies a larger one through memory at each return.

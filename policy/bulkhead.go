@@ -87,7 +87,8 @@ func (b *Bulkhead) Set(c BulkheadConfig) error {
 	return nil
 }
 
-// BulkheadPermit is one call's place in a Bulkhead. The zero permit is inert.
+// BulkheadPermit is one call's place in a Bulkhead. The zero permit is inert. Do not
+// copy one: each copy counts as another.
 type BulkheadPermit struct{ gate *gate }
 
 // TryAcquire takes a place without waiting. The error is a [Rejected] for

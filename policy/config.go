@@ -17,6 +17,23 @@ type FieldError struct {
 
 func (e *FieldError) Error() string { return e.Field + ": " + e.Problem }
 
+// within makes the problems of a nested Config those of the field.
+func within(field string, err error) error {
+	switch e := err.(type) {
+	case nil:
+		return nil
+	case *FieldError:
+		return &FieldError{Field: field + "." + e.Field, Problem: e.Problem}
+	case interface{ Unwrap() []error }:
+		var all []error
+		for _, one := range e.Unwrap() {
+			all = append(all, within(field, one))
+		}
+		return errors.Join(all...)
+	}
+	return err
+}
+
 // problems collects every FieldError of a Config, so that all are told at once.
 type problems []error
 

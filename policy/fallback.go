@@ -35,7 +35,7 @@ func (c FallbackConfig) Validate() error {
 		p.unless(class <= Shed, "on", "want Success, Failure or Shed, got %d", class)
 	}
 	if c.LastGood != nil {
-		if err := c.LastGood.Validate(); err != nil {
+		if err := within("lastGood", c.LastGood.Validate()); err != nil {
 			p = append(p, err)
 		}
 	}

@@ -135,7 +135,7 @@ func (h *Hedge) delay(c *HedgeConfig) time.Duration {
 func (h *Hedge) Do(ctx context.Context, next Next) Result {
 	c := h.config.Load()
 	h.budget.called(&c.Budget)
-	if c.Max < 0 {
+	if c.Max < 0 || once(ctx) {
 		return next.Do(ctx)
 	}
 	call := hedgedCall{detached: newDetached(&h.stragglers, c.Max+1)}

@@ -28,7 +28,7 @@ func (c KeyedBreakerConfig) Validate() error {
 	var p problems
 	p.unless(c.KeysMax >= 0 && c.KeysMax <= placesMax, "keysMax", "want 0 to %d, got %d", placesMax, c.KeysMax)
 	p.unless(usableDuration(c.IdleAfter), "idleAfter", "want 0 to %v, got %v", durationMax, c.IdleAfter)
-	if err := c.Breaker.Validate(); err != nil {
+	if err := within("breaker", c.Breaker.Validate()); err != nil {
 		p = append(p, err)
 	}
 	return p.join()

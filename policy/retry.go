@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -75,7 +76,8 @@ func (c RetryConfig) WithDefaults() RetryConfig {
 // Retry repeats calls that failed, within a budget that all calls share.
 //
 // Whether a call may be repeated at all is the caller's knowledge: put Retry
-// only around calls that are idempotent.
+// only around calls that are idempotent, or say by [WithRepeatable] which are
+// not.
 type Retry struct {
 	config atomic.Pointer[RetryConfig]
 	budget budget
@@ -140,6 +142,9 @@ func (t *Tries) Again(class Class, retryAfter, left time.Duration) (wait time.Du
 
 // again is Again for a result, and tells of what it decides.
 func (t *Tries) again(ctx context.Context, r *Result, left time.Duration) (wait time.Duration, ok bool, why error) {
+	if r.Class == Failure && once(ctx) {
+		return 0, false, nil
+	}
 	wait, ok, why = t.decide(r.Class, r.RetryAfter, left)
 	switch {
 	case ok:
@@ -159,7 +164,13 @@ func (t *Tries) decide(class Class, retryAfter, left time.Duration) (wait time.D
 		return 0, false, ErrAttempts
 	}
 	delay := c.wait(t.repeats+1, t.waited)
-	wait = max(delay, retryAfter)
+	wait = delay
+	if retryAfter > delay {
+		wait = retryAfter
+		if c.Jitter != JitterNone && delay > 0 { // others were told the same
+			wait = max(retryAfter, min(retryAfter+rand.N(delay), c.DelayMax))
+		}
+	}
 	switch {
 	case retryAfter > c.DelayMax:
 		return 0, false, ErrRetryAfter

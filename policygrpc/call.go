@@ -9,6 +9,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
+
+	"github.com/afloat-dev/afloat/policy"
 )
 
 // call is one call with all its tries. It is the context that the policies
@@ -54,7 +56,7 @@ func (c *call) begin(ctx context.Context, client *Client, method string, request
 	if !client.repeats {
 		return
 	}
-	told, ok := ctx.Value(repeatableKey{}).(bool)
+	told, ok := policy.Repeatable(ctx)
 	c.never = c.before > 0 || ok && !told
 	c.may = !c.never && (told || client.config.Repeatable(ctx, method))
 }

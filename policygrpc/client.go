@@ -111,6 +111,10 @@ type Client struct {
 	spare bool
 }
 
+// Check says where the policies leave the order that is safe by default; see
+// [policy.Check]. Call it in a test, or as the program starts.
+func (c *Client) Check() []policy.Warning { return policy.Check(c.config.Policies...) }
+
 // NewClient returns a Client, or the problems of its Config.
 func NewClient(c ClientConfig) (*Client, error) {
 	if err := c.Validate(); err != nil {

@@ -65,13 +65,12 @@ func lookUp(method string) (idempotent, defined bool) {
 	return level == descriptorpb.MethodOptions_NO_SIDE_EFFECTS || level == descriptorpb.MethodOptions_IDEMPOTENT, true
 }
 
-type repeatableKey struct{}
-
 // WithRepeatable says for the calls made with the context whether they may be
 // sent more than once, whatever their method. With false they are not even
-// repeated where they certainly never reached a server.
+// repeated where they certainly never reached a server. It is
+// [policy.WithRepeatable].
 func WithRepeatable(ctx context.Context, repeatable bool) context.Context {
-	return context.WithValue(ctx, repeatableKey{}, repeatable)
+	return policy.WithRepeatable(ctx, repeatable)
 }
 
 // retrying is a Retry that knows when lastWord has spoken.

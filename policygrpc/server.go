@@ -96,6 +96,10 @@ type Server struct {
 	streams *policy.Pipeline
 }
 
+// Check says where the policies leave the order that is safe by default; see
+// [policy.Check]. Call it in a test, or as the program starts.
+func (s *Server) Check() []policy.Warning { return policy.Check(s.config.Policies...) }
+
 // NewServer returns a Server, or the problems of its Config.
 func NewServer(c ServerConfig) (*Server, error) {
 	if err := c.Validate(); err != nil {

@@ -436,3 +436,18 @@ func TestPolicyThatAnswersWithNothingIsAnError(t *testing.T) {
 		t.Errorf("stream: got %v", err)
 	}
 }
+
+func TestOrderOfPoliciesIsChecked(t *testing.T) {
+	retry, limit := must(policy.NewRetry(policy.RetryConfig{})), must(policy.NewRateLimit(policy.RateLimitConfig{Requests: 1}))
+	b := bulkhead(1)
+	for warnings, policies := range map[int][]policy.Policy{0: {retry, b}, 1: {b, retry}} {
+		if got := mustClient(t, ClientConfig{Policies: policies}).Check(); len(got) != warnings {
+			t.Errorf("the client: got %v, want %d", got, warnings)
+		}
+	}
+	for warnings, policies := range map[int][]policy.Policy{0: {limit, b}, 1: {b, limit}} {
+		if got := must(NewServer(ServerConfig{Policies: policies})).Check(); len(got) != warnings {
+			t.Errorf("the server: got %v, want %d", got, warnings)
+		}
+	}
+}

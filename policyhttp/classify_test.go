@@ -73,7 +73,7 @@ func TestPatientClassifierWaitsForALimit(t *testing.T) {
 			Classify: ClassifyPatiently})
 		start := time.Now()
 		status, _, err := get(t, transport, newRequest(t, t.Context(), "GET", nil))
-		if waited := time.Since(start); status != 200 || err != nil || waited != 7*time.Second {
+		if waited := time.Since(start); status != 200 || err != nil || waited < 7*time.Second || waited > 8*time.Second { // and a little, so that not all come at once
 			t.Errorf("got %d, %v after %v", status, err, waited)
 		}
 		for header, want := range map[string]policy.Class{"": policy.Shed, "0": policy.Failure} {

@@ -89,6 +89,10 @@ type Handler struct {
 	limits   []limit
 }
 
+// Check says where the policies leave the order that is safe by default; see
+// [policy.Check]. Call it in a test, or as the program starts.
+func (h *Handler) Check() []policy.Warning { return policy.Check(h.config.Policies...) }
+
 // NewHandler returns a Handler around next, or the problems of its Config.
 func NewHandler(next http.Handler, c HandlerConfig) (*Handler, error) {
 	if err := c.Validate(); err != nil {

@@ -40,16 +40,14 @@ func withKey(r *http.Request) *http.Request {
 	return keyed
 }
 
-type repeatableKey struct{}
-
 // WithRepeatable says for the requests made with the context whether they may
-// be sent more than once, whatever their method.
+// be sent more than once, whatever their method. It is [policy.WithRepeatable].
 func WithRepeatable(ctx context.Context, repeatable bool) context.Context {
-	return context.WithValue(ctx, repeatableKey{}, repeatable)
+	return policy.WithRepeatable(ctx, repeatable)
 }
 
 func (t *Transport) repeatable(r *http.Request) bool {
-	if told, ok := r.Context().Value(repeatableKey{}).(bool); ok {
+	if told, ok := policy.Repeatable(r.Context()); ok {
 		return told
 	}
 	return t.config.Repeatable(r)

@@ -112,7 +112,9 @@ func TestConnectionIsTakenOverBelowAWriterOfMiddleware(t *testing.T) {
 		_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\ntext")
 		_ = conn.Close()
 	}, HandlerConfig{Policies: []policy.Policy{counted}})
+	over := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(over)
 		h.ServeHTTP(loggingWriter{w, w.(http.Flusher), w.(http.Hijacker)}, r)
 	}))
 	defer server.Close()
@@ -124,6 +126,7 @@ func TestConnectionIsTakenOverBelowAWriterOfMiddleware(t *testing.T) {
 	if text, err := io.ReadAll(res.Body); string(text) != "text" || err != nil {
 		t.Errorf("got %q, %v", text, err)
 	}
+	<-over
 	counted.want(t, policy.Success)
 }
 

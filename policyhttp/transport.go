@@ -125,6 +125,10 @@ type Transport struct {
 	repeats  bool // some policy does
 }
 
+// Check says where the policies leave the order that is safe by default; see
+// [policy.Check]. Call it in a test, or as the program starts.
+func (t *Transport) Check() []policy.Warning { return policy.Check(t.config.Policies...) }
+
 // NewTransport returns a Transport, or the problems of its Config.
 func NewTransport(c TransportConfig) (*Transport, error) {
 	if err := c.Validate(); err != nil {

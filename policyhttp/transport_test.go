@@ -403,3 +403,24 @@ func TestTransportConfigNamesEveryProblem(t *testing.T) {
 		t.Error("NewTransport takes it")
 	}
 }
+
+func TestOrderOfPoliciesIsChecked(t *testing.T) {
+	retry, bulkhead := must(policy.NewRetry(policy.RetryConfig{})), must(policy.NewBulkhead(policy.BulkheadConfig{MaxConcurrent: 1}))
+	breaker, limit := breaker(1), must(policy.NewRateLimit(policy.RateLimitConfig{Requests: 1}))
+	for warnings, transport := range map[int]*Transport{
+		0: mustTransport(t, TransportConfig{Policies: []policy.Policy{retry, bulkhead}}),
+		1: mustTransport(t, TransportConfig{Policies: []policy.Policy{bulkhead, retry}}),
+	} {
+		if got := transport.Check(); len(got) != warnings {
+			t.Errorf("the transport: got %v, want %d", got, warnings)
+		}
+	}
+	for warnings, handler := range map[int]*Handler{
+		0: mustHandler(t, func(http.ResponseWriter, *http.Request) {}, HandlerConfig{Policies: []policy.Policy{limit, breaker}}),
+		1: mustHandler(t, func(http.ResponseWriter, *http.Request) {}, HandlerConfig{Policies: []policy.Policy{breaker, limit}}),
+	} {
+		if got := handler.Check(); len(got) != warnings {
+			t.Errorf("the handler: got %v, want %d", got, warnings)
+		}
+	}
+}

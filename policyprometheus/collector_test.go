@@ -165,7 +165,9 @@ func TestSharedPolicyCountsOnce(t *testing.T) {
 // wrapping is a policy of somebody else's, which holds one that cannot be a key.
 type wrapping struct{ inner policy.Policy }
 
-func (w wrapping) Do(ctx context.Context, next policy.Next) policy.Result { return w.inner.Do(ctx, next) }
+func (w wrapping) Do(ctx context.Context, next policy.Next) policy.Result {
+	return w.inner.Do(ctx, next)
+}
 
 // TestCollectorReadsPoliciesThatCannotBeCompared does not panic at a scrape.
 func TestCollectorReadsPoliciesThatCannotBeCompared(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/afloat-dev/afloat/internal/figure"
 	"github.com/afloat-dev/afloat/policy"
 )
 
@@ -39,46 +40,9 @@ const nativeBucketsMax = 160
 // the callee's: outside a Retry whole calls, inside each try. Call it once a
 // name, not once a call.
 func (d *Durations) Of(name string) policy.Policy {
-	var m measure
-	for class := range m {
-		m[class] = d.WithLabelValues(name, policy.Class(class).String())
+	var by [policy.Shed + 1]prometheus.Observer
+	for class := range by {
+		by[class] = d.WithLabelValues(name, policy.Class(class).String())
 	}
-	return &m
-}
-
-// measure has a histogram for each class.
-type measure [policy.Shed + 1]prometheus.Observer
-
-// began is what durations count from: without a date a clock reads faster.
-var began = time.Now()
-
-// Do makes the call and measures it. A panic counts as a failure.
-func (m *measure) Do(ctx context.Context, next policy.Next) policy.Result {
-	begin := time.Since(began)
-	returned := false
-	defer func() {
-		if !returned { // a panic or runtime.Goexit
-			m.observe(policy.Failure, begin)
-		}
-	}()
-	r := next.Do(ctx)
-	returned = true
-	if r.Open() {
-		r.AtEnd(func(class policy.Class) { m.observe(class, begin) })
-		return r
-	}
-	m.observe(r.Class, begin)
-	return r
-}
-
-// Joins is part of [policy.Joiner].
-func (m *measure) Joins() bool { return true }
-
-// observe takes a class that there is not, of a classifier's mistake, for a
-// Failure.
-func (m *measure) observe(class policy.Class, begin time.Duration) {
-	if class > policy.Shed {
-		class = policy.Failure
-	}
-	m[class].Observe((time.Since(began) - begin).Seconds())
+	return figure.Timed(func(_ context.Context, class policy.Class, took time.Duration) { by[class].Observe(took.Seconds()) })
 }

@@ -84,6 +84,7 @@ func (c Config) classifyConnecting(ctx context.Context, value any, err error) (p
 type Connector struct {
 	inner    driver.Connector
 	classify policy.Classifier
+	policies []policy.Policy // as they were given
 
 	connecting  *policy.Pipeline // all policies
 	statement   *policy.Pipeline // but the Retry
@@ -96,6 +97,10 @@ var (
 	_ driver.Connector = (*Connector)(nil)
 	_ io.Closer        = (*Connector)(nil)
 )
+
+// Check says where the policies leave the order that is safe by default; see
+// [policy.Check]. Call it in a test, or as the program starts.
+func (c *Connector) Check() []policy.Warning { return policy.Check(c.policies...) }
 
 // Wrap returns a Connector around inner, or the problems of its Config.
 func Wrap(inner driver.Connector, c Config) (*Connector, error) {
@@ -120,6 +125,7 @@ func Wrap(inner driver.Connector, c Config) (*Connector, error) {
 	return &Connector{
 		inner:       inner,
 		classify:    c.Classify,
+		policies:    c.Policies,
 		connecting:  policy.Chain(c.Policies...).Classified(c.classifyConnecting),
 		statement:   policy.Chain(statement...).Classified(c.Classify),
 		transaction: policy.Chain(transaction...).Classified(c.Classify),

@@ -440,3 +440,16 @@ func TestImportsNothingButTheStandardLibraryAndPolicy(t *testing.T) {
 		t.Errorf("imports %v, want %v", got, want)
 	}
 }
+
+func TestOrderOfPoliciesIsChecked(t *testing.T) {
+	retry, b := must(policy.NewRetry(policy.RetryConfig{})), must(policy.NewBulkhead(policy.BulkheadConfig{MaxConcurrent: 1}))
+	for warnings, policies := range map[int][]policy.Policy{0: {retry, b}, 1: {b, retry}} {
+		connector, err := Wrap(newMoody(), Config{Policies: policies})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := connector.Check(); len(got) != warnings {
+			t.Errorf("got %v, want %d", got, warnings)
+		}
+	}
+}
