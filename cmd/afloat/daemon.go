@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/afloat-dev/afloat/internal/acme"
@@ -276,13 +277,17 @@ func (d *daemon) announce() {
 	notifySystemd("READY=1")
 }
 
+// adminConnectionsMax bounds the connections to the admin listener, which shares
+// descriptors with the gateway's.
+const adminConnectionsMax = 1024
+
 func (d *daemon) serveAdmin(ctx context.Context) error {
 	if d.admin == nil {
 		return nil
 	}
 	server := console.NewServer(d.console())
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(d.admin) }()
+	go func() { served <- server.Serve(netutil.LimitListener(d.admin, adminConnectionsMax)) }()
 	select {
 	case err := <-served:
 		if !errors.Is(err, net.ErrClosed) {

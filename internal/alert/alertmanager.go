@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	amconfig "github.com/prometheus/alertmanager/config"
 )
@@ -152,21 +151,15 @@ func (r ReceiverConfig) integrations(name string) object {
 	return out
 }
 
-// readRouting reads a whole configuration of Alertmanager. Its templates lie
-// beside it.
+// readRouting reads a whole configuration of Alertmanager. Its templates, and
+// the files that it names, lie beside it.
 func readRouting(name string) (*amconfig.Config, error) {
-	text, err := readFile(name)
-	if err != nil {
+	if _, err := readFile(name); err != nil { // which bounds it
 		return nil, err
 	}
-	c, err := amconfig.Load(string(text))
+	c, err := amconfig.LoadFile(name)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	for i, t := range c.Templates {
-		if !filepath.IsAbs(t) {
-			c.Templates[i] = filepath.Join(filepath.Dir(name), t)
-		}
 	}
 	return c, nil
 }

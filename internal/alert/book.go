@@ -87,6 +87,8 @@ type book struct {
 type record struct {
 	Incident // without its Alerts
 	alerts   []*Alert
+	before   uint64 // requests that failed until it last ended
+	stretch  uint64 // and since it began again
 }
 
 func newBook() *book {
@@ -165,6 +167,9 @@ func (b *book) fire(e *journal.Entry, d *firedDetail) {
 	i.ResolvedAt = time.Time{}
 	if len(i.alerts) >= alertsMax {
 		if ended := slices.IndexFunc(i.alerts, func(a *Alert) bool { return !a.Open() }); ended >= 0 {
+			if fingerprint := i.alerts[ended].Fingerprint; b.open[fingerprint] == nil {
+				delete(b.endings, fingerprint)
+			}
 			i.alerts = slices.Delete(i.alerts, ended, ended+1)
 		}
 	}
@@ -207,9 +212,11 @@ func (b *book) resolve(e *journal.Entry, d *resolvedDetail) {
 	if i == nil {
 		return
 	}
-	i.Failed = max(i.Failed, a.Failed) // alerts of one service count the same requests
+	i.stretch = max(i.stretch, a.Failed) // alerts of one service count the same requests
+	i.Failed = i.before + i.stretch
 	if !slices.ContainsFunc(i.alerts, (*Alert).Open) {
 		i.ResolvedAt = e.Time
+		i.before, i.stretch = i.Failed, 0 // it may begin again, with requests of its own
 	}
 }
 

@@ -67,3 +67,30 @@ func TestOpenAlertsAreNeverForgotten(t *testing.T) {
 		})
 	}
 }
+
+// TestCostOfAnIncidentIsThatOfAllItsTimes adds up what failed in each of them,
+// and counts alerts at one time about the same requests once.
+func TestCostOfAnIncidentIsThatOfAllItsTimes(t *testing.T) {
+	b := newBook()
+	at := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	var id uint64
+	entry := func(kind journal.Kind, after time.Duration, detail any) {
+		id++
+		b.apply(&journal.Entry{ID: id, Kind: kind, Time: at.Add(after), Subject: "cart", Detail: journal.Detail(detail)})
+	}
+	fire := func(after time.Duration, name string) {
+		entry(journal.KindAlertFired, after, firedDetail{Fingerprint: name, Labels: map[string]string{"alertname": name, labelTier: "P0"}})
+	}
+	resolve := func(after time.Duration, name string, failed uint64) {
+		entry(journal.KindAlertResolved, after, resolvedDetail{Fingerprint: name, Requests: failed, Failed: failed})
+	}
+	fire(0, "Outage")
+	fire(time.Second, "Errors")
+	resolve(30*time.Second, "Outage", 500)
+	resolve(40*time.Second, "Errors", 510)
+	fire(time.Minute, "Outage") // within two minutes: the same incident
+	resolve(2*time.Minute, "Outage", 700)
+	if len(b.incidents) != 1 || b.incidents[0].Failed != 1210 {
+		t.Errorf("got %d incidents, the first with %d failed requests, want 1210", len(b.incidents), b.incidents[0].Failed)
+	}
+}

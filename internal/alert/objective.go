@@ -132,7 +132,8 @@ func (c ObjectiveConfig) rules(name string) rulefmt.RuleGroup {
 	}
 	selector := `{slo=` + strconv.Quote(name) + `}`
 	over := func(what string, d time.Duration) string {
-		return fmt.Sprintf("sum_over_time(slo:%s:step%s[%s])", what, selector, model.Duration(d))
+		// Summed, as an objective whose service was changed has had series of both.
+		return fmt.Sprintf("sum(sum_over_time(slo:%s:step%s[%s]))", what, selector, model.Duration(d))
 	}
 	pace := func(d time.Duration) string {
 		return fmt.Sprintf("(%s / (%s > 0)) / %g", over("bad", d), over("total", d), c.allowed())

@@ -403,6 +403,32 @@ func TestBudgetThatBurnsFastIsTold(t *testing.T) {
 	}
 }
 
+// TestBudgetGoesOnWhereItsServiceIsAnother has an objective that was of another
+// service until now, whose series are still in the window.
+func TestBudgetGoesOnWhereItsServiceIsAnother(t *testing.T) {
+	c := Config{Without: []string{"all"}, Objectives: map[string]ObjectiveConfig{"shop": {Service: "cart", Target: 0.999, Window: days}}}
+	s := newRuleSim(t, time.Second, c)
+	app := s.db.Appender(t.Context())
+	for i := range 60 {
+		at := s.now.Add(time.Duration(i-120) * time.Second).UnixMilli()
+		for name, value := range map[string]float64{"bad": 0, "total": 50} {
+			if _, err := app.Append(0, series(t, `slo:`+name+`:step{slo="shop",service="basket"}`), at, value); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := app.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	s.lasts(2*time.Minute, s.traffic(50, 0.05))
+	if !s.firing["BudgetBurns fast shop"] && !s.firing["BudgetBurns fast cart"] {
+		t.Errorf("got %v, firing %v", s.history, s.firing)
+	}
+	if left := s.ask(`slo:budget_left{slo="shop"}`); left > 0 {
+		t.Errorf("%v of the budget is left", left)
+	}
+}
+
 func TestBudgetOfLittleTrafficIsQuiet(t *testing.T) {
 	c := Config{Without: []string{"all"}, Objectives: map[string]ObjectiveConfig{"cart": {Target: 0.999, Window: days}}}
 	s := newRuleSim(t, time.Second, c)

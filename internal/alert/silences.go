@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -23,6 +24,10 @@ func (m *Manager) lasting(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
+
+// UserHeader names who asks, where that is known of a request to
+// [Manager.Handler]: whoever passes requests on takes away what came in it.
+const UserHeader = "Afloat-User"
 
 // savingWriter holds an answer back until what it confirms is on the disk.
 type savingWriter struct {
@@ -53,7 +58,7 @@ func (w *savingWriter) WriteHeader(status int) {
 	if w.request.Method == http.MethodDelete {
 		w.told = true
 		// It is done, and logged where the journal did not take it.
-		_ = w.manager.tellSilence(journal.KindAlertUnsilenced, path.Base(w.request.URL.Path), "", "ended through the API of Alertmanager, which does not ask why")
+		_ = w.manager.tellSilence(journal.KindAlertUnsilenced, path.Base(w.request.URL.Path), w.request.Header.Get(UserHeader), "ended through the API of Alertmanager, which does not ask why")
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
@@ -70,7 +75,7 @@ func (w *savingWriter) Write(b []byte) (int, error) {
 	if !w.told && json.Unmarshal(b, &answer) == nil && answer.ID != "" {
 		w.told = true
 		if s, ok := w.manager.silence(answer.ID); ok {
-			_ = w.manager.tellSilence(journal.KindAlertSilenced, s.ID, s.Who, s.Why)
+			_ = w.manager.tellSilence(journal.KindAlertSilenced, s.ID, cmp.Or(w.request.Header.Get(UserHeader), s.Who), s.Why)
 		}
 	}
 	return w.ResponseWriter.Write(b)

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/afloat-dev/afloat/internal/alert"
 )
 
 // Role is what somebody may do.
@@ -37,8 +39,9 @@ type Principal struct {
 // Access says who may do what.
 type Access struct {
 	// Token is an operator's and ReadToken a reader's, sent as "Authorization:
-	// Bearer TOKEN". Without any of these all who ask under a
-	// loopback name are operators, and nobody else gets an answer.
+	// Bearer TOKEN". Without any of these all who ask under a loopback name may
+	// look, those of them who are this process's user, or root, may act, and
+	// nobody else gets an answer.
 	Token, ReadToken string
 	// OIDC lets people log in by name; nil: nobody does.
 	OIDC *OIDC
@@ -75,6 +78,8 @@ func (g *guard) admit(role Role, next http.Handler) http.Handler {
 		switch {
 		case !ok:
 			tellToWait(w)
+		case role == RoleOperator && g.open() && stranger(r):
+			http.Error(w, "without a token, only the user that Afloat runs as, and root, may change anything: ask as that user, or set admin.token", http.StatusForbidden)
 		case p.Role.covers(role):
 			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), principalKey{}, p)))
 		case p.Role == "":
@@ -88,7 +93,14 @@ func (g *guard) admit(role Role, next http.Handler) http.Handler {
 
 // mount admits readers to what changes nothing, and operators to all.
 func (g *guard) mount(m Mount) http.Handler {
-	look, act := g.admit(RoleReader, m.Handler), g.admit(RoleOperator, m.Handler)
+	named := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Del(alert.UserHeader)
+		if p := principalOf(r); p.Name != "" {
+			r.Header.Set(alert.UserHeader, p.Name)
+		}
+		m.Handler.ServeHTTP(w, r)
+	})
+	look, act := g.admit(RoleReader, named), g.admit(RoleOperator, named)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if m.Reads || r.Method == http.MethodGet || r.Method == http.MethodHead {
 			look.ServeHTTP(w, r)
@@ -108,6 +120,17 @@ func (g *guard) principal(r *http.Request) (p Principal, ok bool) {
 		return p, ok
 	}
 	return g.sessions.find(r), true
+}
+
+// still reports whether one who was admitted to look would be so now.
+func (g *guard) still(r *http.Request) bool {
+	if g.open() {
+		return true
+	}
+	if token, shown := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); shown {
+		return g.roleOf(token) != ""
+	}
+	return g.sessions.find(r).Role != ""
 }
 
 // try is what a token stands for; empty for a wrong one. It is not ok where the
@@ -159,12 +182,23 @@ func (g *guard) secure(next http.Handler) http.Handler {
 			http.Error(w, "without a token, the API answers only to a loopback name", http.StatusForbidden)
 			return
 		}
+		if r.Header.Get("Sec-Fetch-Site") == "cross-site" && !forEverybody(r.URL.Path) { // its page could not read the answer, but have it worked out
+			http.Error(w, "a page of another site may not ask for this", http.StatusForbidden)
+			return
+		}
 		if err := g.origin.Check(r); err != nil {
 			http.Error(w, "a page of another site may not ask for this", http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// forEverybody reports whether another site may send a browser there: to a page,
+// and back from a login.
+func forEverybody(path string) bool {
+	return strings.HasPrefix(path, oidcPath) ||
+		!strings.HasPrefix(path, "/api/") && !strings.HasPrefix(path, "/prometheus/") && !strings.HasPrefix(path, "/alertmanager/")
 }
 
 // contentPolicy lets the page load what Afloat itself serves, and nothing else:

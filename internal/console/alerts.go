@@ -3,6 +3,7 @@ package console
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -56,6 +57,10 @@ func (a *api) acknowledge(w http.ResponseWriter, r *http.Request) {
 	of.Who = who(r, of.Who)
 	if of.Which == "" || of.Who == "" {
 		http.Error(w, "which and who are required", http.StatusBadRequest)
+		return
+	}
+	if len(of.Why) > whyMax {
+		http.Error(w, fmt.Sprintf("why: want at most %d bytes", whyMax), http.StatusBadRequest)
 		return
 	}
 	n, err := a.Alerts.Acknowledge(of.Which, of.Who, of.Why)

@@ -95,7 +95,7 @@ type api struct {
 
 func newAPI(o Options) *api {
 	a := &api{Options: o, guard: newGuard(o.Access)}
-	a.stream = newStream(a.live)
+	a.stream = newStream(a.live, a.guard.still)
 	return a
 }
 

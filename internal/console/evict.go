@@ -28,8 +28,11 @@ func (a *api) evict(w http.ResponseWriter, r *http.Request) {
 	if !readJSON(w, r, &p) {
 		return
 	}
-	if p.Why == "" || len(p.Why) > whyMax || p.Weight != 0 {
-		http.Error(w, fmt.Sprintf("why: want a reason of up to %d bytes, and no weight", whyMax), http.StatusBadRequest)
+	if p.Weight != 0 {
+		http.Error(w, "weight: an eviction has none", http.StatusBadRequest)
+		return
+	}
+	if !reasoned(w, p.Why) {
 		return
 	}
 	service := r.PathValue("service")

@@ -92,7 +92,7 @@ func who(r *http.Request, said string) string {
 	if p := principalOf(r); p.Name != "" {
 		return p.Name
 	}
-	return strings.TrimSpace(said[:min(len(said), whoMax)])
+	return strings.TrimSpace(strings.ToValidUTF8(said[:min(len(said), whoMax)], ""))
 }
 
 func statusOf(err error) int {

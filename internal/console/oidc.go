@@ -16,6 +16,7 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+	"golang.org/x/sync/singleflight"
 )
 
 // OIDC lets people log in by name at a provider of OpenID Connect.
@@ -49,6 +50,7 @@ const (
 type provider struct {
 	OIDC
 	client *http.Client
+	asking singleflight.Group
 
 	mu      sync.Mutex // guards what follows
 	known   *oidc.Provider
@@ -75,13 +77,16 @@ func (p *provider) discover(ctx context.Context) (*oidc.Provider, *oauth2.Config
 	known := p.known
 	p.mu.Unlock()
 	if known == nil {
-		// The provider keeps the context for its keys: it must outlive the request.
-		found, err := oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), p.client), p.Issuer)
+		// The provider keeps the context for its keys: it must outlive the request. It is asked once for all who wait.
+		found, err, _ := p.asking.Do("", func() (any, error) {
+			return oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), p.client), p.Issuer)
+		})
 		if err != nil {
 			return nil, nil, fmt.Errorf("ask the provider: %w", err)
 		}
 		p.mu.Lock()
-		p.known, known = found, found
+		p.known = found.(*oidc.Provider)
+		known = p.known
 		p.mu.Unlock()
 	}
 	return known, &oauth2.Config{
@@ -112,15 +117,27 @@ func (p *provider) begin(w http.ResponseWriter, r *http.Request) {
 	}
 	id, l := rand.Text(), login{rand.Text(), rand.Text(), oauth2.GenerateVerifier(), time.Now().Add(loginMax)}
 	p.mu.Lock()
-	for old, one := range p.pending {
-		if time.Now().After(one.ends) || len(p.pending) >= loginsMax {
-			delete(p.pending, old)
-		}
-	}
+	p.sweep(time.Now())
 	p.pending[id] = l
 	p.mu.Unlock()
 	http.SetCookie(w, p.cookie(id, int(loginMax/time.Second)))
 	http.Redirect(w, r, config.AuthCodeURL(l.state, oidc.Nonce(l.nonce), oauth2.S256ChallengeOption(l.verifier)), http.StatusSeeOther)
+}
+
+// sweep forgets logins whose time is up and, where there are too many, the one
+// that was begun first. The caller holds mu.
+func (p *provider) sweep(now time.Time) {
+	first := ""
+	for id, one := range p.pending {
+		if now.After(one.ends) {
+			delete(p.pending, id)
+		} else if was, ok := p.pending[first]; !ok || one.ends.Before(was.ends) {
+			first = id
+		}
+	}
+	if len(p.pending) >= loginsMax {
+		delete(p.pending, first)
+	}
 }
 
 // cookie ties a login to the browser that began it. It is lax, since the browser

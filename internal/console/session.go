@@ -58,19 +58,27 @@ func (s *sessions) begin(w http.ResponseWriter, p Principal, secure bool) {
 }
 
 // sweep forgets those whose time is up and, where there are too many, the one
-// that ends first. The caller holds mu.
+// that ends first, of readers before operators: who only looks logs nobody out
+// who acts. The caller holds mu.
 func (s *sessions) sweep(now time.Time) {
 	var first [sha256.Size]byte
 	for id, one := range s.held {
 		if now.After(one.ends) {
 			delete(s.held, id)
-		} else if was, ok := s.held[first]; !ok || one.ends.Before(was.ends) {
+		} else if was, ok := s.held[first]; !ok || one.goesBefore(was) {
 			first = id
 		}
 	}
 	if len(s.held) >= sessionsMax {
 		delete(s.held, first)
 	}
+}
+
+func (s session) goesBefore(other session) bool {
+	if s.Role != other.Role {
+		return s.Role == RoleReader
+	}
+	return s.ends.Before(other.ends)
 }
 
 func sessionCookieOf(id string, age int, secure bool) *http.Cookie {

@@ -21,8 +21,9 @@ const (
 // works only while somebody reads. A reader who is slow misses frames and holds
 // up nobody. That a frame comes each second is its heartbeat.
 type stream struct {
-	live  func() Live
-	ended chan struct{}
+	live   func() Live
+	admits func(*http.Request) bool // still
+	ended  chan struct{}
 
 	mu      sync.Mutex // guards what follows
 	readers map[chan []byte]bool
@@ -30,8 +31,8 @@ type stream struct {
 	running bool
 }
 
-func newStream(live func() Live) *stream {
-	return &stream{live: live, ended: make(chan struct{}), readers: map[chan []byte]bool{}}
+func newStream(live func() Live, admits func(*http.Request) bool) *stream {
+	return &stream{live: live, admits: admits, ended: make(chan struct{}), readers: map[chan []byte]bool{}}
 }
 
 // end lets all readers go, so that a server that shuts down need not wait.
@@ -120,6 +121,9 @@ func (s *stream) serve(w http.ResponseWriter, r *http.Request) {
 		case <-s.ended:
 			return
 		case frame := <-frames:
+			if !s.admits(r) { // who has logged out meanwhile, or whose time is up
+				return
+			}
 			_ = to.SetWriteDeadline(time.Now().Add(streamWriteMax)) // an error shows in the write
 			if _, err := w.Write(frame); err != nil || to.Flush() != nil {
 				return

@@ -106,7 +106,7 @@ func TestStreamEndsWithItsServer(t *testing.T) {
 }
 
 func TestStreamBoundsItsReaders(t *testing.T) {
-	s := newStream(func() Live { return Live{} })
+	s := newStream(func() Live { return Live{} }, anybody)
 	defer s.end()
 	for range streamReadersMax {
 		if _, ok := s.join(); !ok {
@@ -123,7 +123,7 @@ func TestStreamBoundsItsReaders(t *testing.T) {
 func TestStreamWorksOnlyWhileSomebodyReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var made atomic.Int64
-		s := newStream(func() Live { made.Add(1); return Live{} })
+		s := newStream(func() Live { made.Add(1); return Live{} }, anybody)
 		time.Sleep(time.Minute)
 		if n := made.Load(); n != 0 {
 			t.Errorf("nobody reads: %d frames", n)
@@ -147,3 +147,5 @@ func TestStreamWorksOnlyWhileSomebodyReads(t *testing.T) {
 		s.end()
 	})
 }
+
+func anybody(*http.Request) bool { return true }

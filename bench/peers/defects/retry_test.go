@@ -216,7 +216,7 @@ func TestAfloatComesBackWhenItIsAskedTo(t *testing.T) {
 					}
 					callee := &callee{status: status, retryAfter: header, once: true}
 					took := asked(t, clients[0].make(t), callee, "GET", "")
-					if n := len(callee.came); n != want || n > 1 && took != after {
+					if n := len(callee.came); n != want || n > 1 && (took < after || took > after+time.Second) { // a little later, so that not all come at once
 						t.Errorf("%d, Retry-After %s: it is sent %d times within %v, want %d", status, header, n, took, want)
 					}
 				})
