@@ -137,6 +137,22 @@ test("explore completes names, and plots what a query finds", async () => {
   await editor.pressSequentially("[15s]))");
   await page.getByRole("button", { name: "Run" }).click();
   await page.locator(".legend li", { hasText: "service=web" }).waitFor({ timeout: 20_000 });
+  // Labels, and their values, of the metric that is named before.
+  await editor.fill("sum by (");
+  await editor.press("End");
+  await editor.pressSequentially("serv");
+  await page.getByRole("option", { name: "service", exact: true }).waitFor();
+  await editor.press("Tab");
+  await editor.pressSequentially(") (rate(afloat_requests_total{ser");
+  await page.getByRole("option", { name: "service", exact: true }).waitFor();
+  await editor.press("Tab");
+  await editor.pressSequentially('="we');
+  await page.getByRole("option", { name: "web", exact: true }).waitFor();
+  await editor.press("Tab");
+  await editor.pressSequentially("}[15s]))");
+  assert.equal(await editor.inputValue(), 'sum by (service) (rate(afloat_requests_total{service="web"}[15s]))');
+  await page.getByRole("button", { name: "Run" }).click();
+  await page.locator(".legend li", { hasText: "service=web" }).waitFor({ timeout: 20_000 });
   await editor.fill("sum(");
   await page.getByRole("button", { name: "Run" }).click();
   await page.getByRole("alert").getByText("parse error").waitFor();

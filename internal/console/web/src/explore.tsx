@@ -122,17 +122,49 @@ function readable(error: Error): string {
   }
 }
 
-// Editor is a field that proposes names of metrics and functions.
+interface Place {
+  word: string; // what is written of the name so far
+  path?: string; // where the names are asked for; without it they are those of metrics and functions
+  value?: boolean; // it stands between quotes
+}
+
+// placeOf is what the end of a text is about to name: a metric or a function,
+// a label between braces or after by, or a label's value.
+function placeOf(before: string): Place {
+  const braces = /(?:([a-zA-Z_:][\w:]*)\s*)?\{([^{}]*)$/.exec(before);
+  const of = braces?.[1] ? `?match[]=${encodeURIComponent(braces[1])}` : "";
+  if (braces) {
+    const value = /([a-zA-Z_]\w*)\s*(?:=~|!~|!=|=)\s*"([^"]*)$/.exec(braces[2]);
+    if (value) return { word: value[2], path: `label/${value[1]}/values${of}`, value: true };
+    const label = /(?:^|,)\s*([a-zA-Z_]\w*|)$/.exec(braces[2]);
+    return label ? { word: label[1], path: "labels" + of } : { word: "", value: true };
+  }
+  const list = /\b(?:by|without|on|ignoring|group_left|group_right)\s*\((?:[\s\w]*,)*\s*(\w*)$/.exec(before);
+  if (list) return { word: list[1], path: "labels" };
+  return { word: /[a-zA-Z_:][\w:]*$/.exec(before)?.[0] ?? "" };
+}
+
+// Editor is a field that proposes names of metrics, functions and labels, and
+// values of labels.
 function Editor({ text, set, run, names }: { text: string; set: (t: string) => void; run: () => void; names: string[] }) {
   const field = useRef<HTMLTextAreaElement>(null);
   const [chosen, choose] = useState(0);
   const [open, setOpen] = useState(false);
   const at = field.current?.selectionStart ?? text.length;
-  const word = /[a-zA-Z_:][\w:]*$/.exec(text.slice(0, at))?.[0] ?? "";
-  const found = open && word.length > 1 ? [...functions.map((f) => f), ...names].filter((n) => n.includes(word) && n !== word).sort((a, b) => Number(b.startsWith(word)) - Number(a.startsWith(word))).slice(0, 8) : [];
-  useEffect(() => choose(0), [word]);
+  const { word, path, value } = placeOf(text.slice(0, at));
+  const asked = useAsked(async () => (path ? await get<{ data: string[] }>(base + path) : { data: [] }), 0, path ?? "");
+  const known = path ? (asked.value?.data ?? []) : value ? [] : [...functions, ...names];
+  const found =
+    open && (path || word.length > 1)
+      ? known
+          .filter((n) => n.includes(word) && n !== word && n !== "__name__")
+          .sort((a, b) => Number(b.startsWith(word)) - Number(a.startsWith(word)))
+          .slice(0, 8)
+      : [];
+  useEffect(() => choose(0), [word, path]);
   const take = (name: string) => {
     const begin = at - word.length;
+    if (value) name = name.replace(/["\\]/g, "\\$&") + (text[at] === '"' ? "" : '"');
     const next = text.slice(0, begin) + name + text.slice(at);
     set(next);
     setOpen(false);
