@@ -38,7 +38,7 @@ type Alert struct {
 	AcknowledgedBy string    `json:"acknowledgedBy,omitempty"`
 	EscalatedAt    time.Time `json:"escalatedAt,omitzero"`
 	ResolvedAt     time.Time `json:"resolvedAt,omitzero"`
-	// Requests and Failed are those of the service meanwhile.
+	// Requests and Failed are those of the service meanwhile, so far.
 	Requests uint64 `json:"requests"`
 	Failed   uint64 `json:"failed"`
 	// Incident is the ID of the one that it belongs to.
@@ -64,7 +64,7 @@ type Incident struct {
 	AcknowledgedAt time.Time `json:"acknowledgedAt,omitzero"`
 	AcknowledgedBy string    `json:"acknowledgedBy,omitempty"`
 	ResolvedAt     time.Time `json:"resolvedAt,omitzero"`
-	// Failed is how many requests it cost.
+	// Failed is how many requests it cost, so far.
 	Failed uint64  `json:"failed"`
 	Alerts []Alert `json:"alerts"`
 }

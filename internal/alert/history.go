@@ -17,6 +17,28 @@ type OpenAlert struct {
 	State string `json:"state"`
 }
 
+// countUp gives an open alert what it has cost so far. The caller holds mu.
+func (m *Manager) countUp(a *Alert) {
+	if w := m.watch[a.Fingerprint]; w != nil && a.Open() {
+		cost := m.tallies.now(a.Service).since(w.begun)
+		a.Requests, a.Failed = cost.requests, cost.failed
+	}
+}
+
+// shown is an incident as it stands, for others to read. The caller holds mu.
+func (m *Manager) shown(i *record) Incident {
+	c := i.clone()
+	stretch := i.stretch
+	for n := range c.Alerts {
+		if a := &c.Alerts[n]; a.Open() {
+			m.countUp(a)
+			stretch = max(stretch, a.Failed)
+		}
+	}
+	c.Failed = i.before + stretch
+	return c
+}
+
 // Alerts lists the alerts that are open, the most urgent first.
 func (m *Manager) Alerts() []OpenAlert {
 	m.mu.Lock()
@@ -26,7 +48,9 @@ func (m *Manager) Alerts() []OpenAlert {
 		if w := m.watch[fingerprint]; w != nil && !w.held.IsZero() {
 			state = "flapping"
 		}
-		all = append(all, OpenAlert{*a, state})
+		shown := *a
+		m.countUp(&shown)
+		all = append(all, OpenAlert{shown, state})
 	}
 	e := m.engine
 	m.mu.Unlock()
@@ -74,7 +98,7 @@ func (m *Manager) Incidents(n int) []Incident {
 		if len(all) == n {
 			break
 		}
-		all = append(all, i.clone())
+		all = append(all, m.shown(i))
 	}
 	return all
 }

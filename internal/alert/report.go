@@ -40,7 +40,7 @@ func (m *Manager) Incident(id uint64) (*Report, error) {
 		m.mu.Unlock()
 		return nil, fmt.Errorf("%w: %d", ErrNoIncident, id)
 	}
-	r := &Report{Incident: found.clone()}
+	r := &Report{Incident: m.shown(found)}
 	m.mu.Unlock()
 	query := journal.Query{Since: r.FaultAt.Add(-reportBefore), Subject: r.Service, Own: true, Limit: timelineMax}
 	if !r.Open() {
