@@ -30,8 +30,8 @@ func gatewayStatus() gateway.Status {
 		Services: []gateway.ServiceStatus{{
 			Name: "cart", InFlight: 14, Limit: 20, Queued: 2, Shed: 7, Brownout: "low_refused", Browned: 6,
 			Endpoints: []gateway.EndpointStatus{
-				{Address: "127.0.0.1:9001", State: "up", Breaker: "closed", InFlight: 9, Idle: 3},
-				{Address: "127.0.0.1:9002", State: "ejected", Breaker: "half-open"},
+				{Address: "127.0.0.1:9001", Zone: "eu/a", Version: "v1", State: "up", Breaker: "closed", InFlight: 9, Idle: 3},
+				{Address: "127.0.0.1:9002", Zone: "b", State: "ejected", Breaker: "half-open"},
 			},
 		}},
 	}
@@ -150,6 +150,8 @@ func TestMetricsShowStatesAtScrape(t *testing.T) {
 		`afloat_endpoint_state{endpoint="127.0.0.1:9002",service="cart",state="ejected"} 1`,
 		`afloat_endpoint_breaker_state{endpoint="127.0.0.1:9002",service="cart",state="half-open"} 1`,
 		`afloat_endpoint_breaker_state{endpoint="127.0.0.1:9002",service="cart",state="closed"} 0`,
+		`afloat_endpoint_info{endpoint="127.0.0.1:9001",region="eu",service="cart",version="v1",zone="eu/a"} 1`,
+		`afloat_endpoint_info{endpoint="127.0.0.1:9002",region="",service="cart",version="",zone="b"} 1`,
 		`afloat_replicas_desired{service="cart",version=""} 3`,
 		`afloat_replicas_desired{service="shop",version="v2"} 2`,
 		`afloat_replicas_ready{service="shop",version="v1"} 1`,
