@@ -108,6 +108,19 @@ func newWorld(t *testing.T, random *rand.Rand) *world {
 		func(t testing.TB, r *rand.Rand) Policy {
 			return newRateLimit(t, RateLimitConfig{Requests: 30, Algorithm: someOf(r, bursting...), QueueMax: r.IntN(5)})
 		},
+		func(t testing.TB, r *rand.Rand) Policy { return tightlyKeyed(t, r) },
+		func(t testing.TB, r *rand.Rand) Policy {
+			one := newRateLimit(t, RateLimitConfig{Requests: 30, QueueMax: r.IntN(5)})
+			k := tightlyKeyed(t, r)
+			return Limits{one.Limit(), k.Of(someOf(r, "a", "b", "c")), k.Of("d")}
+		},
+		func(t testing.TB, r *rand.Rand) Policy {
+			f, err := FallbackWith(FallbackConfig{LastGood: &LastGoodConfig{}, Observer: angry})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return f
+		},
 	}
 	w := new(world)
 	for range 1 + random.IntN(6) {
@@ -120,6 +133,12 @@ func newWorld(t *testing.T, random *rand.Rand) *world {
 		return Classify(ctx, value, err)
 	})
 	return w
+}
+
+// tightlyKeyed is a limit by keys with room for fewer of them than come.
+func tightlyKeyed(t testing.TB, r *rand.Rand) *KeyedRateLimit {
+	return newKeyed(t, KeyedRateLimitConfig{Requests: 20, KeysMax: 1 + r.IntN(3), QueueMax: r.IntN(5),
+		WhenFull: someOf(r, ShareWhenFull, RejectWhenFull, AdmitWhenFull)})
 }
 
 // touchy is a breaker that is half-open often, and whose probes keep their
@@ -171,6 +190,16 @@ func leftBehind(p Policy) string {
 	case *RateLimit:
 		if n := p.Status().Waiting; n != 0 {
 			return fmt.Sprintf("%d calls wait", n)
+		}
+	case *KeyedRateLimit:
+		if n := p.Total().Waiting; n != 0 {
+			return fmt.Sprintf("%d calls wait", n)
+		}
+	case Limits:
+		for _, l := range p {
+			if w := l.waiters(); w != nil && w.Load() != 0 {
+				return fmt.Sprintf("%d calls wait", w.Load())
+			}
 		}
 	case *Breaker:
 		if p.Status().State == BreakerHalfOpen && !p.Ready() {
