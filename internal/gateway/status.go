@@ -14,7 +14,9 @@ type Status struct {
 	// Originals are the destinations of redirected connections that no route
 	// took, as a service for each transparent listener.
 	Originals []ServiceStatus `json:"originals,omitempty"`
-	Memory    MemoryStatus    `json:"memory"`
+	// Faults are those that are injected on purpose.
+	Faults []FaultStatus `json:"faults,omitempty"`
+	Memory MemoryStatus  `json:"memory"`
 	// LagSeconds is how long Afloat's own work waited for a processor lately.
 	LagSeconds float64 `json:"lagSeconds"`
 }
@@ -157,6 +159,7 @@ func (g *Gateway) Status() Status {
 		}
 	}
 	g.mu.Unlock()
+	st.Faults = g.Faults()
 	st.Memory, st.LagSeconds = g.memory.status(), g.lag.current().Seconds()
 	for _, name := range slices.Sorted(maps.Keys(t.services)) {
 		st.Services = append(st.Services, t.services[name].status())

@@ -21,17 +21,21 @@ import (
 
 func gatewayStatus() gateway.Status {
 	return gateway.Status{
+		Faults:    []gateway.FaultStatus{{Route: "checkout", Delayed: 3}, {Route: "checkout", Injected: true, Delayed: 4, Aborted: 2}},
 		Memory:    gateway.MemoryStatus{LimitBytes: 1000, State: "most_refused", Refused: 5},
 		Listeners: []gateway.ListenerStatus{{Address: "127.0.0.1:8080", Connections: 12}},
 		Routes: []gateway.RouteStatus{{
 			Name: "checkout", Requests: 100, Limited: 4, Denied: 2,
-			To: []gateway.DestinationStatus{{Service: "cart", Share: 0.5}, {Service: "cart", Labels: map[string]string{"version": "v2"}, Share: 0.4}, {Service: "cart-next", Share: 0.1}},
+			Limits: []gateway.LimitStatus{{By: "user", Keys: 3, Rejected: 1}, {By: "user", Keys: 2, Rejected: 4}, {By: "header X-Key", Keys: 7}},
+			To:     []gateway.DestinationStatus{{Service: "cart", Share: 0.5}, {Service: "cart", Labels: map[string]string{"version": "v2"}, Share: 0.4}, {Service: "cart-next", Share: 0.1}},
 		}},
 		Services: []gateway.ServiceStatus{{
-			Name: "cart", InFlight: 14, Limit: 20, Queued: 2, Shed: 7, Brownout: "low_refused", Browned: 6,
+			Name: "cart", InFlight: 14, Limit: 20, Queued: 2, Shed: 7, Brownout: "low_refused", Browned: 6, Held: 3, Streams: 5,
+			Retry: &gateway.RetryStatus{Repeated: 9, Refused: 8, Left: 6, Spent: 2}, Hedge: &gateway.HedgeStatus{Started: 5, Won: 2, Refused: 4},
+			Versions: []gateway.VersionStatus{{Version: "v1", Share: 0.75}, {Version: "v2", Share: 0.25}},
 			Endpoints: []gateway.EndpointStatus{
 				{Address: "127.0.0.1:9001", Zone: "eu/a", Version: "v1", State: "up", Breaker: "closed", InFlight: 9, Idle: 3},
-				{Address: "127.0.0.1:9002", Zone: "b", State: "ejected", Breaker: "half-open"},
+				{Address: "127.0.0.1:9002", Zone: "b", State: "ejected", Breaker: "half-open", Levers: []gateway.Lever{{Kind: gateway.LeverDrain}}},
 			},
 		}},
 	}
@@ -141,6 +145,19 @@ func TestMetricsShowStatesAtScrape(t *testing.T) {
 		`afloat_service_brownout_state{service="cart",state="low_refused"} 1`,
 		`afloat_service_brownout_state{service="cart",state="none"} 0`,
 		`afloat_service_browned_total{service="cart"} 6`,
+		`afloat_service_held{service="cart"} 3`,
+		`afloat_service_streams{service="cart"} 5`,
+		`afloat_service_retry_budget_left{service="cart"} 6`,
+		`afloat_service_retry_budget_spent{service="cart"} 2`,
+		`afloat_service_retries_refused_total{service="cart"} 8`,
+		`afloat_service_hedges_refused_total{service="cart"} 4`,
+		`afloat_service_version_share_ratio{service="cart",version="v2"} 0.25`,
+		`afloat_endpoint_lever{endpoint="127.0.0.1:9002",lever="drain",service="cart"} 1`,
+		`afloat_route_limit_keys{by="user",route="checkout"} 5`,
+		`afloat_route_limit_rejected_total{by="user",route="checkout"} 5`,
+		`afloat_route_limit_keys{by="header X-Key",route="checkout"} 7`,
+		`afloat_route_faults_total{fault="delay",route="checkout"} 7`,
+		`afloat_route_faults_total{fault="abort",route="checkout"} 2`,
 		`afloat_memory_state{state="most_refused"} 1`,
 		`afloat_memory_state{state="enough"} 0`,
 		`afloat_memory_limit_bytes 1000`,
