@@ -110,8 +110,10 @@ func scrape(t *testing.T) string {
 		Status: func() gateway.Status {
 			return gateway.Status{
 				Listeners: []gateway.ListenerStatus{{Address: "l", Certificates: []gateway.CertificateStatus{{Name: "c"}}}},
-				Routes:    []gateway.RouteStatus{{Name: "r", Cache: &gateway.CacheStatus{}, To: []gateway.DestinationStatus{{Service: "s"}}, Mirrors: []gateway.MirrorStatus{{Service: "s"}}}},
-				Services:  []gateway.ServiceStatus{{Name: "s", Hedge: &gateway.HedgeStatus{}, Endpoints: []gateway.EndpointStatus{{Address: "e", State: "up", Breaker: "closed"}}}},
+				Routes:    []gateway.RouteStatus{{Name: "r", Cache: &gateway.CacheStatus{}, To: []gateway.DestinationStatus{{Service: "s"}}, Mirrors: []gateway.MirrorStatus{{Service: "s"}}, Limits: []gateway.LimitStatus{{By: "user"}}}},
+				Faults:    []gateway.FaultStatus{{Route: "r"}},
+				Services: []gateway.ServiceStatus{{Name: "s", Hedge: &gateway.HedgeStatus{}, Retry: &gateway.RetryStatus{}, Versions: []gateway.VersionStatus{{Version: "v"}},
+					Endpoints: []gateway.EndpointStatus{{Address: "e", State: "up", Breaker: "closed", Levers: []gateway.Lever{{Kind: gateway.LeverDrain}}}}}},
 			}
 		},
 		Refused: func() bool { return false },
