@@ -1,7 +1,7 @@
 // A console that asks for a token: one logs in, and a reader has no levers.
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { openBrowser, openPage, Stage } from "./stage.mjs";
+import { accessible, openBrowser, openPage, Stage } from "./stage.mjs";
 
 let stage, browser;
 
@@ -20,6 +20,7 @@ async function logIn(token) {
   await page.getByLabel("Token").fill("a guess");
   await page.getByRole("button", { name: "Log in" }).click();
   await page.getByRole("alert").getByText("not the token").waitFor();
+  await accessible(page);
   await page.getByLabel("Token").fill(token);
   await page.getByRole("button", { name: "Log in" }).click();
   await page.getByRole("heading", { level: 1, name: "All is well" }).waitFor({ timeout: 20_000 });
@@ -31,7 +32,19 @@ async function logIn(token) {
 
 test("an operator logs in and has levers", async () => {
   const page = await logIn("an-operators");
-  await page.getByRole("button", { name: /^Drain/ }).first().waitFor();
+  // By the keyboard alone: the dialog takes the focus, keeps it, and gives it back.
+  const drain = page.getByRole("button", { name: /^Drain/ }).first();
+  await drain.focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").waitFor();
+  await accessible(page);
+  for (let i = 0; i < 12; i++) {
+    await page.keyboard.press("Tab");
+    assert.ok(await page.evaluate(() => !document.hasFocus() || document.activeElement === document.body || document.querySelector("dialog").contains(document.activeElement)), "the focus left the dialog");
+  }
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "hidden" });
+  assert.ok(await drain.evaluate((b) => b === document.activeElement), "the focus did not come back");
   await page.getByRole("button", { name: "Log out" }).click();
   await page.getByLabel("Token").waitFor();
   await page.close();
@@ -53,6 +66,7 @@ test("a browser that a restart has logged out is asked to log in, and goes on", 
   const page = await logIn("an-operators");
   await stage.kill("afloat");
   await page.getByRole("alert").getByText("Connection lost").waitFor({ timeout: 20_000 });
+  await accessible(page);
   stage.run();
   await page.getByLabel("Token").fill("an-operators", { timeout: 20_000 });
   await page.getByRole("button", { name: "Log in" }).click();
