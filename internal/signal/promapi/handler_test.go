@@ -64,7 +64,7 @@ func gathered(t *testing.T, s *tsdb.Store) {
 			continue
 		}
 		if q, err := s.Exemplars().ExemplarQuerier(t.Context()); err == nil {
-			of := labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, "afloat_request_duration_seconds_bucket")
+			of := labels.MustNewMatcher(labels.MatchEqual, "__name__", "afloat_request_duration_seconds_bucket")
 			if e, err := q.Select(0, math.MaxInt64, []*labels.Matcher{of}); err == nil && len(e) > 0 {
 				return
 			}
