@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/afloat-dev/afloat/policy"
@@ -13,6 +14,8 @@ import (
 // used up, whatever the method, and it is not blamed.
 func TestFullEndpointLeavesRequestsToTheOthers(t *testing.T) {
 	hold := make(chan struct{})
+	release := sync.OnceFunc(func() { close(hold) })
+	defer release() // where the test ends early: the origin waits for its handlers
 	begun := make(chan struct{}, 2)
 	page := func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/hold" {
@@ -36,6 +39,13 @@ func TestFullEndpointLeavesRequestsToTheOthers(t *testing.T) {
 			if res, body := do(t, http.DefaultClient, method, url, "x"); res.StatusCode != 200 {
 				t.Fatalf("%s %d got %d %q", method, i, res.StatusCode, body)
 			}
+			eventually(t, "its connection is free again", func() bool { // the answer is there a moment before
+				idle := 0
+				for _, e := range g.Status().Services[0].Endpoints {
+					idle += e.Idle
+				}
+				return idle == 1
+			})
 		}
 	}
 	second := busy()
@@ -43,7 +53,7 @@ func TestFullEndpointLeavesRequestsToTheOthers(t *testing.T) {
 	if res.StatusCode != 503 || res.Header.Get("Retry-After") == "" || !strings.Contains(body, "connections") {
 		t.Errorf("with both full: %d %v %q", res.StatusCode, res.Header, body)
 	}
-	close(hold)
+	release()
 	for _, conn := range []*caller{first, second} {
 		if res, _ := conn.answer("GET"); res.StatusCode != 200 {
 			t.Errorf("one that held a connection got %d", res.StatusCode)
