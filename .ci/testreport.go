@@ -185,6 +185,11 @@ func (r *report) endPackage(e event, id string) {
 				fmt.Print(said)
 			}
 		}
+		for test, said := range r.said { // tests that have not ended, as where their time was up
+			if strings.HasPrefix(test, id) && test != id {
+				fmt.Printf("not ended: %s\n%s", test, said)
+			}
+		}
 		fmt.Printf("FAIL %s %.1fs\n%s", e.Package, e.Elapsed, r.text(id))
 	}
 	delete(r.passedIn, e.Package)

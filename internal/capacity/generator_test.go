@@ -191,8 +191,9 @@ func TestGeneratorCountsOverrun(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- g.Serve(t.Context()) }()
 	poll(t, "overrun", func() bool { return rec.Total().Overrun >= 20 })
-	if s := rec.Total(); s.Pending != 5 || s.FailureShare() != 1 {
-		t.Errorf("%d pending, want 5; failure share %v, want 1", s.Pending, s.FailureShare())
+	poll(t, "five that are pending", func() bool { return rec.Total().Pending == 5 }) // one more is until it is found too many
+	if s := rec.Total(); s.FailureShare() != 1 {
+		t.Errorf("failure share %v, want 1", s.FailureShare())
 	}
 	g.Stop()
 	once.Do(func() { close(release) })
