@@ -276,11 +276,34 @@ func (k *KeyedRateLimit) wait(t time.Duration, hash uint64, n int) time.Duration
 	return k.others.wait(t, n)
 }
 
-// crowded reports whether a key without a place is likely to find none. It
-// moves nothing, unlike place, which may yet find keys to forget.
+// crowded reports whether a key without a place would find none. Like place it
+// forgets keys that are fresh again to find out, which nobody can tell.
 func (k *KeyedRateLimit) crowded(s *keyShard, t time.Duration, hash uint64) bool {
-	return k.keys.Load() >= int64(k.config.Load().KeysMax) && (len(s.places) == 0 || s.places[s.probe(t, hash)].hash == 0)
+	if !k.atKeysMax() || len(s.places) > 0 && s.places[s.probe(t, hash)].hash != 0 {
+		return false
+	}
+	s.clearSome(k, t)
+	if k.atKeysMax() {
+		k.clearElsewhere(s, t)
+	}
+	return k.atKeysMax()
 }
+
+// noteFull counts a call that wait has refused, if its key finds no place.
+func (k *KeyedRateLimit) noteFull(t time.Duration, hash uint64) {
+	s := k.shard(hash)
+	s.mu.Lock()
+	t = s.enter(t, k.shape.Load())
+	_, known := s.find(hash)
+	crowded := !known && k.crowded(s, t, hash)
+	s.mu.Unlock()
+	if crowded {
+		k.full.count(Event{})
+	}
+}
+
+// atKeysMax reports whether as many keys have a place as may.
+func (k *KeyedRateLimit) atKeysMax() bool { return k.keys.Load() >= int64(k.config.Load().KeysMax) }
 
 func (k *KeyedRateLimit) status(hash uint64) RateLimitStatus {
 	c, s := k.config.Load(), k.shard(hash)

@@ -148,6 +148,9 @@ func (ls Limits) waitMax() time.Duration {
 // one that has them wait the longest, and for how long.
 func (ls Limits) take(t time.Duration, n int) (slowest Limit, wait time.Duration) {
 	if slowest, wait := ls.wait(t, n); wait != 0 {
+		if slowest.keyed != nil && wait != never {
+			slowest.keyed.noteFull(t, slowest.hash)
+		}
 		return slowest, wait
 	}
 	var room [4]taken
