@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,8 +67,8 @@ func (a *Adaptive) Set(c AdaptiveConfig) error {
 	return nil
 }
 
-// AdaptivePermit is one running call. The zero permit is inert. Do not
-// copy one: each copy counts as another.
+// AdaptivePermit is one running call. The zero permit is inert. Do not copy one:
+// the Done of each copy gives back a place.
 type AdaptivePermit struct {
 	adaptive    *Adaptive
 	start, took time.Duration
@@ -76,25 +77,37 @@ type AdaptivePermit struct {
 
 // Acquire takes a place for one call, and waits for it a little while. The
 // context's deadline, [Priority] and key count as the call's. The error is a
-// [Rejected] for [ErrOverloaded], or the context's.
+// [Rejected] for [ErrOverloaded], or the context's: also where there is a place,
+// but the deadline has passed.
 func (a *Adaptive) Acquire(ctx context.Context) (AdaptivePermit, error) {
 	if c := a.config.Load(); c.Disabled {
 		return AdaptivePermit{}, nil
 	}
 	if a.gate.enter() {
-		return AdaptivePermit{adaptive: a, start: now()}, nil
+		t := now()
+		if deadline, ok := ctx.Deadline(); ok && deadline.Sub(epoch) <= t {
+			return a.tooLate(ctx)
+		}
+		return AdaptivePermit{adaptive: a, start: t}, nil
 	}
 	return a.acquireInLine(ctx, a.callerOf(ctx), timeLeft(ctx))
 }
 
+// tooLate gives back the place of a call that nobody waits for any more.
+func (a *Adaptive) tooLate(ctx context.Context) (AdaptivePermit, error) {
+	a.gate.leave()
+	return AdaptivePermit{}, cmp.Or(ctx.Err(), context.DeadlineExceeded)
+}
+
 // AcquireWithin is Acquire for a call whose deadline is not the context's:
-// left is the time until then; zero means none, and less that it has passed. A call that has to wait is
-// turned away before its start once it could no longer be served in time.
+// left is the time until then; zero means none, and less that it has passed: such
+// a call is turned away. One that has to wait is turned away before its start
+// once it could no longer be served in time.
 func (a *Adaptive) AcquireWithin(ctx context.Context, left time.Duration) (AdaptivePermit, error) {
 	if c := a.config.Load(); c.Disabled {
 		return AdaptivePermit{}, nil
 	}
-	if a.gate.enter() {
+	if left >= 0 && a.gate.enter() {
 		return AdaptivePermit{adaptive: a, start: now()}, nil
 	}
 	return a.acquireInLine(ctx, a.callerOf(ctx), left)
@@ -105,7 +118,7 @@ func (a *Adaptive) AcquireAs(ctx context.Context, by Caller, left time.Duration)
 	if c := a.config.Load(); c.Disabled {
 		return AdaptivePermit{}, nil
 	}
-	if a.gate.enter() {
+	if left >= 0 && a.gate.enter() {
 		return AdaptivePermit{adaptive: a, start: now()}, nil
 	}
 	return a.acquireInLine(ctx, by, left)

@@ -412,3 +412,48 @@ func TestAdaptiveTurnsAwayWhoseTimeIsUp(t *testing.T) {
 		first.Done(Success)
 	})
 }
+
+// TestAdaptiveStartsNothingAfterItsDeadline, though there is a place.
+func TestAdaptiveStartsNothingAfterItsDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAdaptive(t, AdaptiveConfig{})
+		late, cancel := context.WithDeadline(t.Context(), time.Now().Add(time.Second))
+		defer cancel()
+		timeout := mustTimeout(t, TimeoutConfig{Timeout: time.Second})
+		for range 2 { // before the deadline, and after it
+			p, err := a.Acquire(late)
+			if passed := late.Err() != nil; passed != errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("with an end of %v: got %v", late.Err(), err)
+			}
+			p.Done(Success)
+			time.Sleep(2 * time.Second)
+		}
+		for _, acquire := range []func() (AdaptivePermit, error){
+			func() (AdaptivePermit, error) { return a.AcquireWithin(t.Context(), -1) },
+			func() (AdaptivePermit, error) { return a.AcquireAs(t.Context(), Caller{}, -1) },
+		} {
+			if _, err := acquire(); !errors.Is(err, ErrOverloaded) {
+				t.Errorf("with less than no time left: got %v", err)
+			}
+		}
+		var limit *TimeoutError
+		_, err := Do(t.Context(), Chain(timeout, asleep(time.Second), a), func(context.Context) (int, error) {
+			t.Error("started after its timeout")
+			return 0, nil
+		})
+		if !errors.As(err, &limit) {
+			t.Errorf("under a timeout: got %v", err)
+		}
+		if s := a.Status(); s.InFlight != 0 || s.Queued != 0 {
+			t.Errorf("left behind: %+v", s)
+		}
+	})
+}
+
+// asleep is a policy that takes its time, whatever its context says.
+type asleep time.Duration
+
+func (a asleep) Do(ctx context.Context, next Next) Result {
+	time.Sleep(time.Duration(a))
+	return next.Do(ctx)
+}

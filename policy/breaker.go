@@ -118,7 +118,7 @@ func (e *era) counting(o outcomes) *era {
 }
 
 // BreakerPermit lets one call through a Breaker. The zero permit is inert. Do not
-// copy one: each copy counts as another.
+// copy one: the Done of each copy counts a call.
 //
 // Its size matters: the compiler keeps a struct of up to four words and four
 // fields in registers, and copies a larger one through memory at each return.

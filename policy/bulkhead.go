@@ -87,8 +87,8 @@ func (b *Bulkhead) Set(c BulkheadConfig) error {
 	return nil
 }
 
-// BulkheadPermit is one call's place in a Bulkhead. The zero permit is inert. Do not
-// copy one: each copy counts as another.
+// BulkheadPermit is one call's place in a Bulkhead. The zero permit is inert. Do
+// not copy one: the Done of each copy gives back a place.
 type BulkheadPermit struct{ gate *gate }
 
 // TryAcquire takes a place without waiting. The error is a [Rejected] for
@@ -101,7 +101,8 @@ func (b *Bulkhead) TryAcquire() (BulkheadPermit, error) {
 }
 
 // Acquire takes a place, and waits for it in the order of arrival while the
-// queue has room. The error is a [Rejected] for [ErrFull], or the context's.
+// queue has room. The error is a [Rejected] for [ErrFull], or the context's,
+// which is looked at only where the call has to wait.
 func (b *Bulkhead) Acquire(ctx context.Context) (BulkheadPermit, error) {
 	if b.gate.enter() {
 		return BulkheadPermit{&b.gate}, nil

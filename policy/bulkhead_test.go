@@ -55,6 +55,25 @@ func TestBulkheadRejectsWhenFullAndAdmitsAgain(t *testing.T) {
 	}
 }
 
+// TestBulkheadOutlivesPermitsThatWereCopied, though nobody should copy one.
+func TestBulkheadOutlivesPermitsThatWereCopied(t *testing.T) {
+	b := newBulkhead(t, BulkheadConfig{MaxConcurrent: 1})
+	p, _ := b.TryAcquire()
+	again := p
+	p.Done(Success)
+	again.Done(Success)
+	wantPlaces(t, b, 0, 0)
+	p, err := b.TryAcquire()
+	if err != nil {
+		t.Fatalf("refused for ever: %v", err)
+	}
+	if _, err := b.TryAcquire(); err == nil {
+		t.Error("let in more than may run")
+	}
+	p.Done(Success)
+	wantPlaces(t, b, 0, 0)
+}
+
 func TestBulkheadServesItsQueueInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBulkhead(t, BulkheadConfig{MaxConcurrent: 1, QueueMax: 3})

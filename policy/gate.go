@@ -60,12 +60,27 @@ func (g *gate) enter() bool {
 // leave gives a place back and returns how many were inside with it.
 func (g *gate) leave() int {
 	word := g.word.Add(^uint64(0))
-	if word >= oneWaiting {
-		g.mu.Lock()
-		g.admit()
-		g.mu.Unlock()
+	if word >= crossed {
+		return g.leaveAcross(word)
 	}
 	return int(uint32(word)) + 1
+}
+
+// crossed is more than are ever inside: with this bit or a higher one somebody
+// waits, or more have left than came.
+const crossed = 1 << 31
+
+// leaveAcross is the rest of leave for a word from crossed on. Where nobody was
+// inside, because copies of one permit gave back its place each, the place is
+// taken again, or the gate would refuse for ever.
+func (g *gate) leaveAcross(word uint64) int {
+	if int32(word) < 0 {
+		word = g.word.Add(1)
+	}
+	g.mu.Lock()
+	g.admit()
+	g.mu.Unlock()
+	return max(int(int32(word)), 0) + 1
 }
 
 // resize changes the limit and lets in those for whom there is room now.

@@ -173,3 +173,38 @@ func TestOrdersOfSparingACall(t *testing.T) {
 		}}
 	})
 }
+
+// TestOrdersOfLeavingAGateTooOften, as copies of a permit do: whoever waits is
+// let in, and in the end the gate is empty.
+func TestOrdersOfLeavingAGateTooOften(t *testing.T) {
+	explore(t, interleave.Options{Preemptions: 3}, func() interleave.Program {
+		g := &gate{order: inTurn{}}
+		g.resize(1)
+		g.enter()
+		leave := func() { g.leave() }
+		w := newWaiter()
+		var joined bool
+		return interleave.Program{
+			Tasks: []func(){leave, leave, func() {
+				var entered bool
+				if entered, joined = g.join(w, 1); entered {
+					g.leave()
+				}
+			}},
+			Check: func() error {
+				if joined {
+					select {
+					case <-w.verdict:
+						g.leave()
+					default:
+						return fmt.Errorf("a waiter was forgotten")
+					}
+				}
+				if inside, waiting := g.counts(); inside != 0 || waiting != 0 {
+					return fmt.Errorf("%d are inside and %d wait", inside, waiting)
+				}
+				return nil
+			},
+		}
+	})
+}

@@ -135,7 +135,8 @@ func (t *Tries) Count() int { return t.repeats + 1 }
 // wait before. The error says why not: [ErrAttempts], [ErrBudget],
 // [ErrDeadline], [ErrTimeMax] or [ErrRetryAfter]; it is nil with ok false for a
 // result that is final by itself.
-// Left is the time until the call's deadline; zero or less means none.
+// Left is the time until the call's deadline; zero means none, and less that it
+// has passed.
 func (t *Tries) Again(class Class, retryAfter, left time.Duration) (wait time.Duration, ok bool, why error) {
 	return t.again(context.Background(), &Result{Class: class, RetryAfter: retryAfter}, left)
 }
@@ -174,7 +175,7 @@ func (t *Tries) decide(class Class, retryAfter, left time.Duration) (wait time.D
 	switch {
 	case retryAfter > c.DelayMax:
 		return 0, false, ErrRetryAfter
-	case left > 0 && wait >= left:
+	case left != 0 && wait >= left:
 		return 0, false, ErrDeadline
 	case c.TimeMax > 0 && t.began > 0 && now()-t.began+wait > c.TimeMax:
 		return 0, false, ErrTimeMax

@@ -193,6 +193,9 @@ func TestTriesWithoutAFunction(t *testing.T) {
 	if n := tries.Count(); n != 2 {
 		t.Errorf("%d tries, want 2", n)
 	}
+	if _, ok, why := tries.Again(Failure, 0, -1); ok || why != ErrDeadline {
+		t.Errorf("after the deadline: %v, %v", ok, why)
+	}
 	if _, ok, why := tries.Again(Failure, 0, time.Second); ok || why != ErrDeadline {
 		t.Errorf("got %v, %v", ok, why)
 	}

@@ -111,8 +111,8 @@ func (t *Throttle) Set(c ThrottleConfig) error {
 	return nil
 }
 
-// ThrottlePermit lets one call through a Throttle. The zero permit is inert. Do not
-// copy one: each copy counts as another.
+// ThrottlePermit lets one call through a Throttle. The zero permit is inert. Do
+// not copy one: the Done of each copy counts a call.
 type ThrottlePermit struct{ setting *throttleSetting }
 
 // Allow asks to make one call. The error is a [Rejected] for [ErrThrottled].
