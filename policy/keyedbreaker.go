@@ -93,8 +93,9 @@ func (k *KeyedBreaker) Set(c KeyedBreakerConfig) error {
 	for _, e := range k.breakers.entries {
 		e.value.adopt(c.Breaker)
 	}
-	for t := now(); len(k.breakers.entries) > c.KeysMax; {
-		if !k.evict(t, &c) {
+	t, may := now(), true // that one may go: to find none passes over all
+	for len(k.breakers.entries) > c.KeysMax {
+		if may = may && k.evict(t, &c); !may {
 			k.gone(k.breakers.evict(nil))
 		}
 	}
@@ -204,7 +205,11 @@ func (b *Breaker) abandoned(t, idle time.Duration) bool {
 	return !e.forced && t-max(e.began, e.ends) > idle
 }
 
+// Rest is the breaker that keys without a place share, for people and for Force.
+func (k *KeyedBreaker) Rest() *Breaker { return k.rest }
+
 // All are the keys with their breakers, for people and for Force, in no order.
+// [KeyedBreaker.Rest] is not among them.
 func (k *KeyedBreaker) All() iter.Seq2[string, *Breaker] {
 	return func(yield func(string, *Breaker) bool) {
 		k.breakers.mu.RLock()
@@ -226,6 +231,8 @@ type KeyedBreakerStatus struct {
 	// Keys have a breaker, of which NotClosed are not closed, and KeysMax may
 	// have one.
 	Keys, NotClosed, KeysMax int
+	// Rest is the state of the breaker that keys without a place share.
+	Rest BreakerState
 	// Evicted breakers were given up so far, and Shared calls found no room.
 	Evicted, Shared uint64
 	// Opened is how often one of the breakers opened, and Rejected how many
@@ -235,7 +242,7 @@ type KeyedBreakerStatus struct {
 
 // Status reports the state. It changes nothing, and passes over every breaker.
 func (k *KeyedBreaker) Status() KeyedBreakerStatus {
-	s := KeyedBreakerStatus{KeysMax: k.config.Load().KeysMax, Evicted: k.evicted.total.Load(), Shared: k.shared.total.Load(),
+	s := KeyedBreakerStatus{KeysMax: k.config.Load().KeysMax, Rest: k.rest.State(), Evicted: k.evicted.total.Load(), Shared: k.shared.total.Load(),
 		Opened: k.rest.opened.Load(), Rejected: k.rest.rejected()}
 	for _, b := range k.All() {
 		s.Keys++

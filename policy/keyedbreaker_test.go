@@ -188,3 +188,45 @@ func BenchmarkKeyedBreaker(b *testing.B) {
 		p.Done(Success)
 	}
 }
+
+// TestKeyedBreakerShowsTheOneThatIsShared, and lets an operator hold it.
+func TestKeyedBreakerShowsTheOneThatIsShared(t *testing.T) {
+	k := mustKeyed(t, KeyedBreakerConfig{KeysMax: 1})
+	trip(t, k.Get("open"))
+	if s := k.Status(); s.Rest != BreakerClosed {
+		t.Errorf("before: %+v", s)
+	}
+	trip(t, k.Get("new"))
+	if s := k.Status(); s.Rest != BreakerOpen || s.Keys != 1 || s.NotClosed != 1 {
+		t.Errorf("%+v", s)
+	}
+	if k.Rest() != k.Get("newer") {
+		t.Error("not the breaker of keys that find no place")
+	}
+	k.Rest().Force(false, "by hand")
+	if _, err := Do(WithKey(t.Context(), "newest"), k, working); err != nil {
+		t.Errorf("held closed: %v", err)
+	}
+}
+
+// BenchmarkKeyedBreakerShrink is a smaller KeysMax while every callee fails.
+func BenchmarkKeyedBreakerShrink(b *testing.B) {
+	for _, keys := range []int{1000, 10_000} {
+		b.Run(strconv.Itoa(keys), func(b *testing.B) {
+			k := mustKeyed(b, KeyedBreakerConfig{})
+			for b.Loop() {
+				b.StopTimer()
+				if err := k.Set(KeyedBreakerConfig{KeysMax: keys}); err != nil {
+					b.Fatal(err)
+				}
+				for i := range keys {
+					k.Get(strconv.Itoa(i)).Force(true, "it fails")
+				}
+				b.StartTimer()
+				if err := k.Set(KeyedBreakerConfig{KeysMax: 1}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
