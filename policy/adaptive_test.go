@@ -309,6 +309,8 @@ func TestAdaptiveUnderStrain(t *testing.T) {
 func TestAdaptiveConfigTellsEveryProblem(t *testing.T) {
 	_, err := NewAdaptive(AdaptiveConfig{Min: 10, Max: 5, WaitMax: -1, QueueMax: placesMax + 1})
 	wantFields(t, err, "max", "initial", "queueMax", "waitMax")
+	_, err = NewAdaptive(AdaptiveConfig{WaitMax: durationMax + 1})
+	wantFields(t, err, "waitMax")
 	if _, err := NewAdaptive(AdaptiveConfig{Max: 2, Min: 1}); err != nil {
 		t.Errorf("initial follows max: %v", err)
 	}

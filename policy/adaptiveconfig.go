@@ -59,7 +59,7 @@ func (c AdaptiveConfig) Validate() error {
 	p.unless(d.Max <= placesMax, "max", "want at most %d, got %d", placesMax, c.Max)
 	p.unless(d.Initial >= d.Min && d.Initial <= d.Max, "initial", "want min to max (%d to %d), got %d", d.Min, d.Max, c.Initial)
 	p.unless(c.QueueMax <= placesMax, "queueMax", "want at most %d, got %d", placesMax, c.QueueMax)
-	p.unless(c.WaitMax >= 0, "waitMax", "want 0 or more, got %v", c.WaitMax)
+	p.unless(usableDuration(c.WaitMax), "waitMax", "want 0 to %v, got %v", durationMax, c.WaitMax)
 	p.unless(c.WaitTarget >= 0 && (c.WaitTarget == 0 || c.WaitTarget <= d.WaitMax), "waitTarget", "want at most waitMax (%v), got %v", d.WaitMax, c.WaitTarget)
 	return p.join()
 }

@@ -35,7 +35,7 @@ func (c BulkheadConfig) Validate() error {
 	var p problems
 	p.unless(c.MaxConcurrent > 0 && c.MaxConcurrent <= placesMax, "maxConcurrent", "want 1 to %d, got %d", placesMax, c.MaxConcurrent)
 	p.unless(c.QueueMax >= 0 && c.QueueMax <= placesMax, "queueMax", "want 0 to %d, got %d", placesMax, c.QueueMax)
-	p.unless(c.WaitMax >= 0, "waitMax", "want 0 or more, got %v", c.WaitMax)
+	p.unless(usableDuration(c.WaitMax), "waitMax", "want 0 to %v, got %v", durationMax, c.WaitMax)
 	p.unless(c.WaitMax == 0 || c.QueueMax > 0, "waitMax", "needs a queue: set queueMax too")
 	return p.join()
 }

@@ -265,6 +265,8 @@ func TestBulkheadTellsItsObserver(t *testing.T) {
 func TestBulkheadConfigTellsEveryProblem(t *testing.T) {
 	_, err := NewBulkhead(BulkheadConfig{MaxConcurrent: -1, QueueMax: -1, WaitMax: time.Second})
 	wantFields(t, err, "maxConcurrent", "queueMax", "waitMax")
+	_, err = NewBulkhead(BulkheadConfig{MaxConcurrent: 1, QueueMax: 1, WaitMax: durationMax + 1})
+	wantFields(t, err, "waitMax")
 }
 
 func BenchmarkBulkhead(b *testing.B) {
