@@ -27,14 +27,15 @@ func ExampleRetry() {
 	// true true
 }
 
-// A program with a loop of its own asks whether to go round again.
+// A program with a queue of its own asks whether to put a job back, and when it
+// is due again.
 func ExampleRetry_Begin() {
 	retry, err := policy.NewRetry(policy.RetryConfig{Attempts: 5, Delay: time.Millisecond, DelayMax: time.Second})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	tries := retry.Begin()
+	tries, due := retry.Begin(), time.Now()
 	for {
 		retryAfter := time.Duration(0)
 		if tries.Count() == 3 {
@@ -45,7 +46,7 @@ func ExampleRetry_Begin() {
 			fmt.Println("after", tries.Count(), "tries:", why)
 			return
 		}
-		time.Sleep(wait)
+		due = due.Add(wait)
 	}
 	// Output: after 3 tries: the callee asked to be left alone for too long
 }
@@ -189,6 +190,35 @@ func ExampleFallback() {
 	// Output:
 	// instead of: recommendations are down
 	// [bestsellers] <nil>
+}
+
+// Of the answers that cannot be had, only those that a policy has refused are
+// replaced: a callee that fails is to be heard of.
+func ExampleFallbackWith() {
+	fallback, err := policy.FallbackWith(policy.FallbackConfig{
+		Name:    "prices",
+		On:      []policy.Class{policy.Shed},
+		Replace: func(context.Context, policy.Result) policy.Result { return policy.Result{Value: 17} },
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	breaker, err := policy.NewBreaker(policy.BreakerConfig{ConsecutiveFailures: 1})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	chain := policy.Chain(fallback, breaker)
+	for range 2 {
+		price, err := policy.Do(context.Background(), chain, func(context.Context) (int, error) {
+			return 0, errors.New("no route to host")
+		})
+		fmt.Println(price, err)
+	}
+	// Output:
+	// 0 no route to host
+	// 17 <nil>
 }
 
 // What becomes of the program when its callee fails, before it does?

@@ -11,20 +11,20 @@ import (
 // required.
 type FallbackConfig struct {
 	// Name is what events call the fallback.
-	Name string
+	Name string `yaml:"-"`
 	// Replace is called with how the call ended. The value of that call is
 	// discarded before, so its Result has none. The Result of Replace is a
 	// [Success] unless it says otherwise; it may return what it was given to
 	// leave the call as it ended.
-	Replace func(context.Context, Result) Result
+	Replace func(context.Context, Result) Result `yaml:"-"`
 	// LastGood answers with the last good answer to the same key, where there
 	// is one, before Replace is called: see [FallbackLastGood].
-	LastGood *LastGoodConfig
+	LastGood *LastGoodConfig `yaml:"-"`
 	// On are the classes of results that are replaced. Ignored is never
 	// replaced, because nobody waits for it any more. Default Failure and Shed.
-	On []Class
+	On []Class `yaml:"-"`
 	// Observer is told of results that are replaced.
-	Observer Observer
+	Observer Observer `yaml:"-"`
 }
 
 // Validate returns a [FieldError] for each field that cannot be used, joined.

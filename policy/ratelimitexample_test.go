@@ -140,3 +140,24 @@ func ExampleLimits_Wait() {
 	// Output:
 	// at least 20ms for three pages: true
 }
+
+// What a client is told of the limits that its request is under.
+func ExampleRateLimitFields() {
+	users, err := policy.NewKeyedRateLimit(policy.KeyedRateLimitConfig{Requests: 10, Per: time.Minute})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ann := users.Of("ann")
+	for range 4 {
+		if err := ann.Allow(); err != nil {
+			fmt.Println(err)
+		}
+	}
+	policies, left := policy.RateLimitFields([]policy.RateLimitStatus{ann.Status()})
+	fmt.Println("RateLimit-Policy:", policies)
+	fmt.Println("RateLimit:", left)
+	// Output:
+	// RateLimit-Policy: "default";q=10;w=60
+	// RateLimit: "default";r=6;t=60
+}

@@ -134,6 +134,41 @@ func ExampleWithRepeatable() {
 	// 500 after 3 tries
 }
 
+// A POST gets a key by which the callee knows a repeat, so that it may be sent
+// again.
+func ExampleTransport_idempotencyKeys() {
+	keys := map[string]int{}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		key := r.Header.Get("Idempotency-Key")
+		if keys[key]++; keys[key] < 3 {
+			w.WriteHeader(http.StatusBadGateway)
+		}
+	}))
+	defer server.Close()
+
+	retry, err := policy.NewRetry(policy.RetryConfig{Delay: time.Millisecond})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	transport, err := policyhttp.NewTransport(policyhttp.TransportConfig{Policies: []policy.Policy{retry}, IdempotencyKeys: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	client := &http.Client{Transport: transport}
+	response, err := client.Post(server.URL, "text/plain", strings.NewReader("2 apples"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_ = response.Body.Close()
+	for key, times := range keys {
+		fmt.Println(response.Status, "with one key", times, "times:", len(key) > 30)
+	}
+	// Output: 200 OK with one key 3 times: true
+}
+
 // A classifier that waits for the limits of somebody else's API: a 429 that
 // says when to come back is repeated then, if the Retry's DelayMax allows.
 func ExampleClassifyPatiently() {
