@@ -5,13 +5,16 @@ import (
 	"testing"
 	"time"
 )
+// nested is the key of a value that stands for what a request carries along.
+type nested int
+
 
 // BenchmarkAcquire is what a place costs by the context that it is asked with.
 func BenchmarkAcquire(b *testing.B) {
 	request, cancel := context.WithCancel(b.Context())
 	defer cancel()
 	for i := range 4 {
-		request = context.WithValue(request, i, i)
+		request = context.WithValue(request, nested(i), i)
 	}
 	timed, stop := context.WithTimeout(request, time.Hour)
 	defer stop()
