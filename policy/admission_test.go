@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 )
+
 // nested is the key of a value that stands for what a request carries along.
 type nested int
-
 
 // BenchmarkAcquire is what a place costs by the context that it is asked with.
 func BenchmarkAcquire(b *testing.B) {
