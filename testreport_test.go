@@ -49,6 +49,9 @@ func TestReportExcusesOnlyWhatPassesAlone(t *testing.T) {
 		{"one of two fails again", `func TestOnce(t *testing.T) { if !before(t) { t.Error("busy") } }
 func TestTwice(t *testing.T) { t.Error("wrong") }`, false, "1 passed, 2 failed, 0 skipped, 0 unsteady"},
 		{"panics once", `func TestPanics(t *testing.T) { if !before(t) { panic("wrong") } }`, false, "panic: wrong"},
+		{"exits after another has failed", `func TestOnce(t *testing.T) { if !before(t) { t.Error("busy") } }
+func TestThenExits(t *testing.T) { if !before(t) { t.Log("on its way"); os.Exit(3) } }
+func TestNever(t *testing.T) { t.Error("wrong") }`, false, "on its way"},
 		{"exits", `func TestExits(t *testing.T) { t.Log("on its way"); os.Exit(3) }`, false, "on its way"},
 		{"too many", `func once(t *testing.T) { if !before(t) { t.Error("busy") } }
 func TestA(t *testing.T) { once(t) }

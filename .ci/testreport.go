@@ -163,10 +163,9 @@ func (r *report) endTest(e event, id string) {
 		r.failedIn[e.Package] = true
 		said := r.text(id)
 		fmt.Printf("FAIL %s\n%s", id, said)
-		fatal := strings.Contains(said, "DATA RACE") || strings.Contains(said, "panic: ") || strings.Contains(said, "race detected during execution")
 		if whole, _, part := strings.Cut(e.Test, "/"); !part {
-			r.failures = append(r.failures, failure{e.Package, whole, fatal || r.fatalPart[id]})
-		} else if fatal {
+			r.failures = append(r.failures, failure{e.Package, whole, fatal(said) || r.fatalPart[id]})
+		} else if fatal(said) {
 			r.fatalPart[e.Package+" "+whole] = true
 		}
 	}
@@ -179,20 +178,34 @@ func (r *report) endPackage(e event, id string) {
 		fmt.Printf("ok   %s %.1fs\n", e.Package, e.Elapsed)
 	case "fail":
 		r.packages++
-		if !r.failedIn[e.Package] {
-			r.broken++
-			if said := r.passedIn[e.Package]; said != nil {
-				fmt.Print(said)
+		// A package that did not come to the end of its tests, or that raced between two of them, is broken whatever
+		// else failed in it.
+		passed := ""
+		if said := r.passedIn[e.Package]; said != nil {
+			passed = said.String()
+		}
+		broken := !r.failedIn[e.Package] || fatal(passed) || fatal(r.text(id))
+		if broken {
+			fmt.Print(passed)
+		}
+		for test, said := range r.said {
+			if strings.HasPrefix(test, id) && test != id {
+				broken = true
+				fmt.Printf("not ended: %s\n%s", test, said)
+				delete(r.said, test)
 			}
 		}
-		for test, said := range r.said { // tests that have not ended, as where their time was up
-			if strings.HasPrefix(test, id) && test != id {
-				fmt.Printf("not ended: %s\n%s", test, said)
-			}
+		if broken {
+			r.broken++
 		}
 		fmt.Printf("FAIL %s %.1fs\n%s", e.Package, e.Elapsed, r.text(id))
 	}
 	delete(r.passedIn, e.Package)
+}
+
+// fatal reports whether a test said what no second run excuses.
+func fatal(said string) bool {
+	return slices.ContainsFunc([]string{"DATA RACE", "panic: ", "race detected "}, func(s string) bool { return strings.Contains(said, s) })
 }
 
 func (r *report) text(id string) string {
