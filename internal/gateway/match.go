@@ -232,7 +232,7 @@ func (m *matcher) matchesHeaders(r *http1.Request) bool {
 // by itself where any may match. There, names with underscores count too:
 // programs after CGI see no difference.
 func (n *namedMatcher) inFields(r *http1.Request, how reading) bool {
-	if equalName(n.name, "host") { // a request of HTTP/2 has no such field, and that of an absolute target says nothing
+	if n.lower == "host" { // a request of HTTP/2 has no such field, and that of an absolute target says nothing
 		return r.Host != nil && n.text.matches(r.Host)
 	}
 	var first, list []byte
@@ -242,7 +242,7 @@ func (n *namedMatcher) inFields(r *http1.Request, how reading) bool {
 			if n.text.matches(f.Value) || n.inList(f.Value) {
 				return true
 			}
-		} else if !equalName(f.Name, n.name) {
+		} else if !http1.EqualFold(f.Name, n.name) {
 			continue
 		}
 		if first == nil {
@@ -274,10 +274,6 @@ func (n *namedMatcher) inList(value []byte) bool {
 		}
 	}
 	return false
-}
-
-func equalName[T string | []byte](a T, b string) bool {
-	return len(a) == len(b) && strings.EqualFold(string(a), b)
 }
 
 // matchesQuery compares parameters as a service may read them: what cannot be

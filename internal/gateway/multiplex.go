@@ -38,7 +38,10 @@ func newMultiplex(c *ListenerConfig) *multiplex {
 	m := &multiplex{conns: make(chan net.Conn), ended: make(chan struct{})}
 	m.server = &http.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			r.Context().Value(sessionKey{}).(*session).serveStream(w, r)
+			s := r.Context().Value(sessionKey{}).(*session)
+			s.beginStream()
+			defer s.endStream()
+			s.serveStream(w, r)
 		}),
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
 			return context.WithValue(ctx, sessionKey{}, conn.(*metered).session)
@@ -93,6 +96,7 @@ func (s *session) serveHTTP2() {
 	end := &ending{over: make(chan struct{})}
 	s.timed.closing.Store(end) // who closed it before will do so again, or net/http will
 	m := s.listener.multiplex()
+	s.setIdle(false, time.Now()) // until the first request it waits as one that has ended does
 	wire := newMetered(s)
 	s.metered.Store(wire)
 	select {

@@ -69,7 +69,7 @@ func (x *exchange) findOrigin() {
 func (x *exchange) saysXForwarded() bool {
 	const family = "x-forwarded-"
 	return slices.ContainsFunc(x.request.Fields, func(f http1.Field) bool {
-		return len(f.Name) > len(family) && equalName(f.Name[:len(family)], family)
+		return len(f.Name) > len(family) && http1.EqualFold(f.Name[:len(family)], family)
 	})
 }
 
@@ -80,7 +80,7 @@ func (o *originator) follow(fields []http1.Field, trusted networks) {
 	var room [hopsMax][]byte
 	hops := room[:0]
 	for i := len(fields) - 1; i >= 0; i-- {
-		if !equalName(fields[i].Name, "x-forwarded-for") {
+		if !http1.EqualFold(fields[i].Name, "x-forwarded-for") {
 			continue
 		}
 		for rest := fields[i].Value; rest != nil; {

@@ -176,6 +176,7 @@ func newPacketSession(d *datagrams, conn *quic.Conn) *session {
 	p.server = &http3.Server{
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			p.begin()
+			defer s.offerRoom()
 			defer p.end(d.listener.config.Load().IdleTimeout)
 			s.serveStream(w, r)
 		}),
@@ -202,12 +203,16 @@ func (p *packetSession) end(idle time.Duration) {
 	}
 }
 
+// idleSince says since when no request is under way, and reports whether none is.
+func (p *packetSession) idleSince() (time.Time, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.since, p.active == 0
+}
+
 // leave closes the connection where no request has been under way for so long.
 func (p *packetSession) leave(after time.Duration) {
-	p.mu.Lock()
-	idle := p.active == 0 && time.Since(p.since) >= after
-	p.mu.Unlock()
-	if idle {
+	if since, idle := p.idleSince(); idle && time.Since(since) >= after {
 		p.hangUp(http3NoError)
 	}
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"io"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 )
@@ -106,6 +107,37 @@ func TestFullListenerClosesIdleConnectionsOfStreams(t *testing.T) {
 		t.Errorf("a client of HTTP/1.1 got %d", res.StatusCode)
 	}
 	if n := g.Status().Listeners[0].Connections; n > 3 {
+		t.Errorf("%d connections are open", n)
+	}
+}
+
+// TestFullListenerLeavesNewConnectionsOfStreamsAlone: one that is about to ask
+// for the first time has not been idle for the longest.
+func TestFullListenerLeavesNewConnectionsOfStreamsAlone(t *testing.T) {
+	c := oneService(ServiceConfig{Endpoints: Addresses(named(t, "page"))})
+	c.Listeners = []ListenerConfig{{Address: "127.0.0.1:0", ConnectionsMax: 2, IdleTimeout: time.Hour}}
+	g, url := start(t, c)
+	do(t, http2Client(t, nil), "GET", url, "")
+	fresh := connect(t, url)
+	fresh.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00") // and no settings
+	if _, err := fresh.r.ReadByte(); err != nil {
+		t.Fatal(err) // of the server's settings
+	}
+	other := connect(t, url)
+	other.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+	if res, _ := other.answer("GET"); res.StatusCode != 200 {
+		t.Fatalf("got %d", res.StatusCode)
+	}
+	fresh.send("\x00\x00\x08\x06\x00\x00\x00\x00\x00pingpong")
+	answer := make([]byte, 0, 256)
+	for !strings.Contains(string(answer), "pingpong") {
+		b, err := fresh.r.ReadByte()
+		if err != nil {
+			t.Fatalf("the new connection was closed: %v", err)
+		}
+		answer = append(answer, b)
+	}
+	if n := g.Status().Listeners[0].Connections; n > 2 {
 		t.Errorf("%d connections are open", n)
 	}
 }

@@ -35,7 +35,7 @@ type session struct {
 	mu      sync.Mutex
 	idle    bool      // waiting for a request's first byte; guarded
 	idleAt  time.Time // since when; guarded
-	streams int       // requests of HTTP/2 or HTTP/3 under way; guarded
+	streams int       // requests of HTTP/2 under way; guarded
 	joined  upstream  // what passes its bytes on; guarded
 	closed  atomic.Bool
 	metered atomic.Pointer[metered] // nil but for HTTP/2
@@ -212,9 +212,7 @@ func (s *session) await(wait time.Duration, first bool) bool {
 // rest begins the wait for a request, now, if there is to be one.
 func (s *session) rest(now time.Time, wait time.Duration) bool {
 	s.setIdle(true, now)
-	if s.listener.full.Load() > 0 {
-		s.listener.tellIdle()
-	}
+	s.offerRoom()
 	if s.listener.ending.Load() && s.conn.Buffered() == 0 || s.closed.Load() {
 		return false
 	}
@@ -232,7 +230,7 @@ func (s *session) setIdle(idle bool, since time.Time) {
 	s.mu.Unlock()
 }
 
-// beginStream notes that a stream asks for something.
+// beginStream notes that a stream of HTTP/2 asks for something.
 func (s *session) beginStream() {
 	s.mu.Lock()
 	s.streams++
@@ -246,38 +244,38 @@ func (s *session) endStream() {
 		s.idleAt = time.Now()
 	}
 	s.mu.Unlock()
-	if s.listener.full.Load() > 0 {
-		s.listener.tellIdle()
-	}
+	s.offerRoom()
 }
 
 // idleSince says since when the session has waited for a request, and reports
 // whether it does.
 func (s *session) idleSince() (time.Time, bool) {
+	if s.packets != nil {
+		return s.packets.idleSince()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.idleAt, s.idle || s.multiplexes() && s.streams == 0
+	return s.idleAt, s.idle || s.metered.Load() != nil && s.streams == 0
 }
-
-// multiplexes reports whether requests come as streams.
-func (s *session) multiplexes() bool { return s.packets != nil || s.metered.Load() != nil }
 
 // makeRoom ends a session that waits for a request, for one that has come.
 func (s *session) makeRoom() {
-	if !s.multiplexes() {
-		s.closeIdle()
-		return
-	}
-	s.mu.Lock()
-	idle := s.streams == 0
-	s.mu.Unlock()
+	_, idle := s.idleSince()
 	switch {
-	case !idle:
 	case s.packets != nil:
 		s.packets.leave(0)
-	default:
+	case s.metered.Load() == nil:
+		s.closeIdle()
+	case idle:
 		s.warn()
 		s.hangUp()
+	}
+}
+
+// offerRoom tells those who wait for room that the session may have become idle.
+func (s *session) offerRoom() {
+	if s.listener.full.Load() > 0 {
+		s.listener.tellIdle()
 	}
 }
 

@@ -55,8 +55,6 @@ func (s *session) serveStream(w http.ResponseWriter, r *http.Request) {
 	st := &stream{session: s, w: w, r: r, control: http.NewResponseController(w)}
 	st.coming = incoming{stream: st, from: r.Body}
 	st.exchange.session, st.exchange.client = s, st
-	s.beginStream()
-	defer s.endStream()
 	defer func() {
 		st.mu.Lock()
 		st.over = true

@@ -22,18 +22,20 @@ func (s sharing) ListenPacket(string) (*net.UDPConn, error) { return ListenPacke
 // before.
 type running struct {
 	*Gateway
-	begun, release chan struct{}
-	address        string
-	stop           func()
+	begun   chan struct{}
+	release func()
+	address string
+	stop    func()
 }
 
 func runNamed(t *testing.T, a *authority, name string, s Sockets) (*running, *tls.Config) {
 	t.Helper()
-	r := &running{begun: make(chan struct{}), release: make(chan struct{})}
+	hold := make(chan struct{})
+	r := &running{begun: make(chan struct{}), release: sync.OnceFunc(func() { close(hold) })}
 	c, trust := withHTTP3(a, ServiceConfig{Endpoints: Addresses(origin(t, func(w http.ResponseWriter, req *http.Request) {
 		if req.URL.Path == "/slow" {
 			close(r.begun)
-			<-r.release
+			<-hold
 		}
 		_, _ = w.Write([]byte(name))
 	}))})
@@ -47,6 +49,7 @@ func runNamed(t *testing.T, a *authority, name string, s Sockets) (*running, *tl
 	go func() { defer close(ended); r.Serve(ctx) }()
 	r.stop = sync.OnceFunc(func() { cancel(); <-ended })
 	t.Cleanup(r.stop)
+	t.Cleanup(r.release)
 	return r, trust
 }
 
@@ -107,7 +110,7 @@ func TestPortOfHTTP3IsSharedWithAnotherProcess(t *testing.T) {
 			return body == "second"
 		})
 	}
-	close(first.release)
+	first.release()
 	if got := <-answered; got != "first" {
 		t.Errorf("got %q", got)
 	}

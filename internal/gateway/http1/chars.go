@@ -44,8 +44,8 @@ func cleanValue(p []byte) bool {
 	return valueChars.holds(p)
 }
 
-// equalFold compares without regard to the case of ASCII letters.
-func equalFold[T string | []byte](p []byte, s T) bool {
+// EqualFold compares without regard to the case of ASCII letters.
+func EqualFold[T string | []byte](p []byte, s T) bool {
 	if len(p) != len(s) {
 		return false
 	}

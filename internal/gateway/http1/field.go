@@ -37,17 +37,17 @@ func identify(name []byte) fieldName {
 	case 6:
 		return pick(name, "expect", nameExpect)
 	case 7:
-		if equalFold(name, "trailer") {
+		if EqualFold(name, "trailer") {
 			return nameTrailer
 		}
 		return pick(name, "upgrade", nameUpgrade)
 	case 10:
-		if equalFold(name, "connection") {
+		if EqualFold(name, "connection") {
 			return nameConnection
 		}
 		return pick(name, "keep-alive", nameHop)
 	case 14:
-		if equalFold(name, "content-length") {
+		if EqualFold(name, "content-length") {
 			return nameContentLength
 		}
 		return pick(name, "http2-settings", nameHop)
@@ -64,7 +64,7 @@ func identify(name []byte) fieldName {
 }
 
 func pick(name []byte, want string, id fieldName) fieldName {
-	if equalFold(name, want) {
+	if EqualFold(name, want) {
 		return id
 	}
 	return nameOther
@@ -138,7 +138,7 @@ func (t *traits) note(f Field) error {
 		t.upgrades++
 		t.upgrade = f.Value
 	case nameExpect:
-		known := equalFold(f.Value, "100-continue")
+		known := EqualFold(f.Value, "100-continue")
 		t.expectContinue = t.expectContinue || known
 		t.expectOther = t.expectOther || !known
 	case nameTrailer:
@@ -154,11 +154,11 @@ func (t *traits) note(f Field) error {
 func (t *traits) noteConnection(value []byte) {
 	for token, rest := nextToken(value); token != nil; token, rest = nextToken(rest) {
 		switch {
-		case equalFold(token, "close"):
+		case EqualFold(token, "close"):
 			t.close = true
-		case equalFold(token, "keep-alive"):
+		case EqualFold(token, "keep-alive"):
 			t.keepAlive = true
-		case equalFold(token, "upgrade"):
+		case EqualFold(token, "upgrade"):
 			t.wantsUpgrade = true
 		default:
 			t.connectionNames = true
@@ -179,7 +179,7 @@ func (t *traits) protocols(minor int) []byte {
 		return nil
 	}
 	for token, rest := nextToken(t.upgrade); token != nil; token, rest = nextToken(rest) {
-		if equalFold(token, "h2c") || equalFold(token, "h2") {
+		if EqualFold(token, "h2c") || EqualFold(token, "h2") {
 			return nil
 		}
 	}
@@ -196,7 +196,7 @@ func connectionNames(fields []Field, name []byte) bool {
 			continue
 		}
 		for token, rest := nextToken(fields[i].Value); token != nil; token, rest = nextToken(rest) {
-			if equalFold(token, name) {
+			if EqualFold(token, name) {
 				return true
 			}
 		}

@@ -39,7 +39,7 @@ func (r *Request) settleTaken() error {
 	switch {
 	case t.hosts > 1:
 		return bad("repeated Host")
-	case t.hosts == 1 && !equalFold(t.host, string(r.Host)):
+	case t.hosts == 1 && !EqualFold(t.host, string(r.Host)):
 		return bad("Host differs from the authority")
 	case t.lengths > 1:
 		return bad("repeated Content-Length")

@@ -19,7 +19,7 @@ func (t *traits) framing(minor int) (Framing, error) {
 		return Framing{}, nil
 	case minor == 0:
 		return Framing{}, bad("Transfer-Encoding in HTTP/1.0")
-	case equalFold(t.coding, "chunked"):
+	case EqualFold(t.coding, "chunked"):
 		return Framing{Chunked: true}, nil
 	default:
 		return Framing{}, refuseCoding(t.coding)
@@ -52,12 +52,12 @@ func refuseCoding(value []byte) error {
 		if !tokenChars.holds(token) {
 			return bad("invalid Transfer-Encoding")
 		}
-		if equalFold(token, "chunked") {
+		if EqualFold(token, "chunked") {
 			chunked++
 		}
 		last = token
 	}
-	if last == nil || chunked > 1 || chunked == 1 && !equalFold(last, "chunked") {
+	if last == nil || chunked > 1 || chunked == 1 && !EqualFold(last, "chunked") {
 		return bad("invalid Transfer-Encoding")
 	}
 	return refuse(501, "unknown transfer coding")

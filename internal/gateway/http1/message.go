@@ -97,7 +97,7 @@ func (r *Response) Forward(f *Field) bool {
 
 func get(fields []Field, name string) []byte {
 	for i := range fields {
-		if equalFold(fields[i].Name, name) {
+		if EqualFold(fields[i].Name, name) {
 			return fields[i].Value
 		}
 	}

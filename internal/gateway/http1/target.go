@@ -71,7 +71,7 @@ func (r *Request) splitPath(p []byte) error {
 
 func cutScheme(target []byte) (rest []byte, ok bool) {
 	for _, scheme := range [...]string{"http://", "https://"} {
-		if len(target) > len(scheme) && equalFold(target[:len(scheme)], scheme) {
+		if len(target) > len(scheme) && EqualFold(target[:len(scheme)], scheme) {
 			return target[len(scheme):], true
 		}
 	}

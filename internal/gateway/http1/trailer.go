@@ -33,7 +33,7 @@ var forbiddenTrailers = [...]string{
 
 func forbiddenTrailer(name []byte) bool {
 	for _, forbidden := range forbiddenTrailers {
-		if equalFold(name, forbidden) {
+		if EqualFold(name, forbidden) {
 			return true
 		}
 	}
