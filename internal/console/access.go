@@ -71,11 +71,15 @@ func principalOf(r *http.Request) Principal {
 	return p
 }
 
-// admit asks for a role.
+const otherSite = "a page of another site may not ask for this"
+
+// admit asks for a role, and that no other site's page does.
 func (g *guard) admit(role Role, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p, ok := g.principal(r)
 		switch {
+		case role != "" && r.Header.Get("Sec-Fetch-Site") == "cross-site": // its page cannot read the answer, but could have it worked out
+			http.Error(w, otherSite, http.StatusForbidden)
 		case !ok:
 			tellToWait(w)
 		case role == RoleOperator && g.open() && stranger(r):
@@ -182,23 +186,12 @@ func (g *guard) secure(next http.Handler) http.Handler {
 			http.Error(w, "without a token, the API answers only to a loopback name", http.StatusForbidden)
 			return
 		}
-		if r.Header.Get("Sec-Fetch-Site") == "cross-site" && !forEverybody(r.URL.Path) { // its page could not read the answer, but have it worked out
-			http.Error(w, "a page of another site may not ask for this", http.StatusForbidden)
-			return
-		}
 		if err := g.origin.Check(r); err != nil {
-			http.Error(w, "a page of another site may not ask for this", http.StatusForbidden)
+			http.Error(w, otherSite, http.StatusForbidden)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// forEverybody reports whether another site may send a browser there: to a page,
-// and back from a login.
-func forEverybody(path string) bool {
-	return strings.HasPrefix(path, oidcPath) ||
-		!strings.HasPrefix(path, "/api/") && !strings.HasPrefix(path, "/prometheus/") && !strings.HasPrefix(path, "/alertmanager/")
 }
 
 // contentPolicy lets the page load what Afloat itself serves, and nothing else:

@@ -6,6 +6,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/afloat-dev/afloat/internal/alert"
 )
 
 // ask sends a request to a handler; each header is "Name: value".
@@ -167,5 +169,66 @@ func TestMountsAskForRoles(t *testing.T) {
 		if w := ask(t, h, c.method, c.path, "", c.header); w.Code != c.want {
 			t.Errorf("%s %s with %q: %d", c.method, c.path, c.header, w.Code)
 		}
+	}
+}
+
+// TestPageOfAnotherSiteCannotLook has one try to keep Afloat at work, though it
+// could not read the answer. A link to the page itself, and the way back from a
+// login, are no business of that.
+func TestPageOfAnotherSiteCannotLook(t *testing.T) {
+	o := running(t)
+	o.Mounts = []Mount{{Prefix: "/prometheus/", Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), Reads: true}}
+	h := Handler(o)
+	for path, want := range map[string]int{
+		"/api/v1/status": 403, "/prometheus/api/v1/query": 403, "/": 200, "/healthz": 200, "/api/v1/session": 200,
+	} {
+		if w := ask(t, h, "GET", path, "", "Sec-Fetch-Site: cross-site"); w.Code != want {
+			t.Errorf("%s: %d, want %d", path, w.Code, want)
+		}
+		for _, site := range []string{"same-origin", "none"} {
+			if w := ask(t, h, "GET", path, "", "Sec-Fetch-Site: "+site); w.Code != 200 {
+				t.Errorf("%s, %s: %d", path, site, w.Code)
+			}
+		}
+	}
+}
+
+// TestReadersMakeNoRoomAtTheCostOfOperators who have been logged in for longer.
+func TestReadersMakeNoRoomAtTheCostOfOperators(t *testing.T) {
+	s := new(sessions)
+	begin := func(role Role) *http.Request {
+		w := httptest.NewRecorder()
+		s.begin(w, Principal{Role: role}, false)
+		r := httptest.NewRequest("GET", "/", nil)
+		r.AddCookie(w.Result().Cookies()[0])
+		return r
+	}
+	operator := begin(RoleOperator)
+	for range sessionsMax + 10 {
+		begin(RoleReader)
+	}
+	if p := s.find(operator); p.Role != RoleOperator {
+		t.Errorf("the operator is %q", p.Role)
+	}
+	if len(s.held) > sessionsMax {
+		t.Errorf("%d are held", len(s.held))
+	}
+}
+
+// TestMountsHearWhoAsks and nothing that a client says of that.
+func TestMountsHearWhoAsks(t *testing.T) {
+	g := newGuard(Access{Token: "an-operator's"})
+	heard := make(chan string, 1)
+	h := g.mount(Mount{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { heard <- r.Header.Get(alert.UserHeader) })})
+	ask(t, h, "POST", "/", "", "Authorization: Bearer an-operator's", alert.UserHeader+": eve")
+	if who := <-heard; who != "" {
+		t.Errorf("with a token it is %q", who)
+	}
+	w := httptest.NewRecorder()
+	g.sessions.begin(w, Principal{Name: "ada", Role: RoleOperator}, false)
+	c := w.Result().Cookies()[0]
+	ask(t, h, "POST", "/", "", "Cookie: "+c.Name+"="+c.Value, alert.UserHeader+": eve")
+	if who := <-heard; who != "ada" {
+		t.Errorf("logged in by name it is %q", who)
 	}
 }

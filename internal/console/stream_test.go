@@ -105,6 +105,32 @@ func TestStreamEndsWithItsServer(t *testing.T) {
 	}
 }
 
+// TestStreamEndsWhereItsReaderIsAdmittedNoMore as after a log-out.
+func TestStreamEndsWhereItsReaderIsAdmittedNoMore(t *testing.T) {
+	var out atomic.Bool
+	s := newStream(func() Live { return Live{} }, func(*http.Request) bool { return !out.Load() })
+	defer s.end()
+	server := httptest.NewServer(http.HandlerFunc(s.serve))
+	defer server.Close()
+	res, err := http.Get(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	lines := bufio.NewScanner(res.Body)
+	frames := 0
+	for lines.Scan() {
+		if strings.HasPrefix(lines.Text(), "data:") {
+			if frames++; frames == 1 {
+				out.Store(true)
+			}
+		}
+	}
+	if frames != 1 || lines.Err() != nil {
+		t.Errorf("got %d frames, %v", frames, lines.Err())
+	}
+}
+
 func TestStreamBoundsItsReaders(t *testing.T) {
 	s := newStream(func() Live { return Live{} }, anybody)
 	defer s.end()

@@ -12,8 +12,6 @@ import (
 // gatewayCollector reports the gateway's states and saturation as they are at
 // the moment of a scrape.
 type gatewayCollector struct {
-	status func() gateway.Status
-
 	connections, draining                 *prometheus.Desc
 	routeLimited, routeDenied, routeShare *prometheus.Desc
 	mirrored, unmirrored                  *prometheus.Desc
@@ -32,10 +30,9 @@ var (
 	}
 )
 
-func newGatewayCollector(status func() gateway.Status) *gatewayCollector {
+func newGatewayCollector() *gatewayCollector {
 	endpoint := []string{"service", "endpoint"}
 	return &gatewayCollector{
-		status:       status,
 		connections:  desc("afloat_listener_connections", "Open connections of clients.", "listener"),
 		draining:     desc("afloat_listener_draining", "Whether the listener takes no new connections.", "listener"),
 		routeDenied:  desc("afloat_route_denied_total", "Requests that the route's access rules refused.", "route"),
@@ -60,8 +57,7 @@ func newGatewayCollector(status func() gateway.Status) *gatewayCollector {
 	}
 }
 
-// Describe is part of [prometheus.Collector].
-func (c *gatewayCollector) Describe(ch chan<- *prometheus.Desc) {
+func (c *gatewayCollector) describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		c.connections, c.draining, c.routeLimited, c.routeDenied, c.routeShare, c.mirrored, c.unmirrored, c.hedges, c.hedgesWon, c.inFlight, c.limit, c.queued, c.shed,
 		c.up, c.state, c.breaker, c.share, c.tryInFlight, c.idle, c.notBefore, c.notAfter,
@@ -70,9 +66,7 @@ func (c *gatewayCollector) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect is part of [prometheus.Collector].
-func (c *gatewayCollector) Collect(ch chan<- prometheus.Metric) {
-	s := c.status()
+func (c *gatewayCollector) collect(ch chan<- prometheus.Metric, s *gateway.Status) {
 	for _, l := range s.Listeners {
 		ch <- gauge(c.connections, float64(l.Connections), l.Address)
 		ch <- gauge(c.draining, truth(l.Draining), l.Address)

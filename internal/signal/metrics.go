@@ -94,7 +94,7 @@ func NewMetrics(c MetricsConfig) *Metrics {
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.MetricsScheduler)),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if c.Status != nil {
-		m.registry.MustRegister(newGatewayCollector(c.Status), newPolicyCollector(c.Status), newStateCollector(c.Status))
+		m.registry.MustRegister(newStatusCollector(c.Status))
 	}
 	if c.Refused != nil {
 		m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{

@@ -12,8 +12,6 @@ import (
 // does not: where endpoints are, the caches and brownouts, and how short Afloat
 // itself is of memory and processors.
 type policyCollector struct {
-	status func() gateway.Status
-
 	info                                     *prometheus.Desc
 	entries, bytes                           *prometheus.Desc
 	hits, stale, misses, collapsed, evicted  *prometheus.Desc
@@ -27,9 +25,8 @@ var (
 	memoryStates   = []string{"enough", "low_refused", "most_refused"}
 )
 
-func newPolicyCollector(status func() gateway.Status) *policyCollector {
+func newPolicyCollector() *policyCollector {
 	return &policyCollector{
-		status: status,
 		info: desc("afloat_endpoint_info", "Where the endpoint is and which version; always 1. Join it to have other metrics by these.",
 			"service", "endpoint", "zone", "region", "version"),
 		entries:        desc("afloat_route_cache_entries", "Answers that the route's cache holds.", "route"),
@@ -48,8 +45,7 @@ func newPolicyCollector(status func() gateway.Status) *policyCollector {
 	}
 }
 
-// Describe is part of [prometheus.Collector].
-func (c *policyCollector) Describe(ch chan<- *prometheus.Desc) {
+func (c *policyCollector) describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		c.info, c.entries, c.bytes, c.hits, c.stale, c.misses, c.collapsed, c.evicted, c.brownout, c.browned,
 		c.memoryLimit, c.memoryState, c.memoryRefusals, c.lag,
@@ -58,9 +54,7 @@ func (c *policyCollector) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect is part of [prometheus.Collector].
-func (c *policyCollector) Collect(ch chan<- prometheus.Metric) {
-	s := c.status()
+func (c *policyCollector) collect(ch chan<- prometheus.Metric, s *gateway.Status) {
 	for _, r := range s.Routes {
 		if r.Cache != nil {
 			c.cache(ch, r.Name, r.Cache)

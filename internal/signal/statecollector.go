@@ -9,8 +9,6 @@ import (
 // stateCollector reports what policies and operators hold back, give away and
 // break at the moment of a scrape.
 type stateCollector struct {
-	status func() gateway.Status
-
 	held, streams                      *prometheus.Desc
 	budgetLeft, budgetSpent, unretried *prometheus.Desc
 	unhedged                           *prometheus.Desc
@@ -19,9 +17,8 @@ type stateCollector struct {
 	faults                             *prometheus.Desc
 }
 
-func newStateCollector(status func() gateway.Status) *stateCollector {
+func newStateCollector() *stateCollector {
 	return &stateCollector{
-		status:        status,
 		held:          desc("afloat_service_held", "Requests that wait for an endpoint to come back.", "service"),
 		streams:       desc("afloat_service_streams", "Requests under way that take no place of the limit: they stream or wait for their clients.", "service"),
 		budgetLeft:    desc("afloat_service_retry_budget_left", "Further tries that the service's retry budget allows now.", "service"),
@@ -36,8 +33,7 @@ func newStateCollector(status func() gateway.Status) *stateCollector {
 	}
 }
 
-// Describe is part of [prometheus.Collector].
-func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
+func (c *stateCollector) describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		c.held, c.streams, c.budgetLeft, c.budgetSpent, c.unretried, c.unhedged, c.version, c.lever, c.limitKeys, c.limitRejected, c.faults,
 	} {
@@ -45,9 +41,7 @@ func (c *stateCollector) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect is part of [prometheus.Collector].
-func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
-	s := c.status()
+func (c *stateCollector) collect(ch chan<- prometheus.Metric, s *gateway.Status) {
 	for _, r := range s.Routes {
 		c.limits(ch, r)
 	}

@@ -93,6 +93,9 @@ const answerMax = 30 * time.Second
 // inTurn lets a bounded number of requests go on at a time.
 func (h *handler) inTurn(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Waiting and the query may take as long each, and then there is the answer. It fails where the server has no
+		// deadline to change.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2*h.Store.Config().Query.Timeout + answerMax))
 		select {
 		case h.queries <- struct{}{}:
 			defer func() { <-h.queries }()
@@ -108,9 +111,6 @@ func (h *handler) inTurn(next http.Handler) http.Handler {
 // serve answers with what a call returns.
 func (h *handler) serve(do call) http.Handler {
 	return h.whenOpen(func(w http.ResponseWriter, r *http.Request) {
-		// Waiting for its turn and the query may take as long each, and then there is the answer. It fails where the
-		// server has no deadline to change.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(2*h.Store.Config().Query.Timeout + answerMax))
 		r.Body = http.MaxBytesReader(w, r.Body, formBytesMax)
 		f := &form{store: h.Store}
 		if err := r.ParseForm(); err != nil {

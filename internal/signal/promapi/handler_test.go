@@ -315,3 +315,25 @@ func TestQueriesWaitForTheirTurn(t *testing.T) {
 	}
 	call(t, server, "GET", "/query", url.Values{"query": {"up"}})
 }
+
+// deadlines notes until when an answer may be written.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	until time.Time
+}
+
+func (d *deadlines) SetWriteDeadline(t time.Time) error { d.until = t; return nil }
+
+// TestQueriesHaveTheTimeThatTheyMayTake for their turn and themselves, whatever
+// the server gives other answers.
+func TestQueriesHaveTheTimeThatTheyMayTake(t *testing.T) {
+	const timeout = 10 * time.Minute
+	s := newStore(t, func(o *tsdb.Options) { o.Query.Timeout = timeout })
+	h := promapi.Handler(promapi.Options{Store: s, Started: time.Now()})
+	w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+	began := time.Now()
+	h.ServeHTTP(w, httptest.NewRequest("GET", promapi.Prefix+"/query?query=1", nil))
+	if w.Code != http.StatusOK || w.until.Before(began.Add(2*timeout)) {
+		t.Errorf("got %d, with time until %v after it came", w.Code, w.until.Sub(began))
+	}
+}
