@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"slices"
 	"strings"
@@ -575,6 +576,31 @@ receivers:
 	}
 	r.tell(t, told{Labels: map[string]string{"alertname": "StillMine"}}) // the old one stays in force
 	hook.await(t, 2)
+}
+
+// TestFilesOfAnAlertmanagerConfigurationLieBesideIt, wherever Afloat was started.
+func TestFilesOfAnAlertmanagerConfigurationLieBesideIt(t *testing.T) {
+	came := make(chan string, 10)
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { came <- r.Header.Get("Authorization") }))
+	defer hook.Close()
+	dir := t.TempDir()
+	write(t, dir+"/token", "a-token")
+	write(t, dir+"/alertmanager.yml", `
+route: {receiver: mine, group_wait: 50ms}
+receivers:
+  - name: mine
+    webhook_configs: [{url: "`+hook.URL+`", http_config: {authorization: {credentials_file: token}}}]
+`)
+	r := newRig(t, dir, alert.Config{Alertmanager: dir + "/alertmanager.yml"})
+	r.tell(t, told{Labels: map[string]string{"alertname": "Mine"}})
+	select {
+	case got := <-came:
+		if got != "Bearer a-token" {
+			t.Errorf("got %q", got)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("nothing came")
+	}
 }
 
 func TestDisabledTellsNobody(t *testing.T) {
