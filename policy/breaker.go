@@ -347,6 +347,9 @@ type BreakerStatus struct {
 	RetryAfter time.Duration
 	// Forced is set by Force and Isolate, and Isolated by Isolate alone.
 	Forced, Isolated bool
+	// Isolation is how many calls were refused while an operator isolated the
+	// callee; they are among the Rejected.
+	Isolation uint64
 	// Opened is how often the breaker opened so far, and Rejected how many
 	// calls it refused. Those of a [KeyedBreaker] count together.
 	Opened, Rejected uint64
@@ -356,7 +359,7 @@ type BreakerStatus struct {
 func (b *Breaker) Status() BreakerStatus {
 	e, t := b.era.Load(), now()
 	s := BreakerStatus{State: e.state, Why: e.why, Since: t - e.began, Forced: e.forced, Isolated: e.isolated,
-		Opened: b.opened.Load(), Rejected: b.rejected()}
+		Opened: b.opened.Load(), Rejected: b.rejected(), Isolation: b.refusedIsolated.total.Load()}
 	if e.state == BreakerOpen && !e.forced {
 		s.RetryAfter = max(e.ends-t, 0)
 	}

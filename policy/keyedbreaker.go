@@ -235,6 +235,9 @@ type KeyedBreakerStatus struct {
 	Rest BreakerState
 	// Evicted breakers were given up so far, and Shared calls found no room.
 	Evicted, Shared uint64
+	// Isolation is how many calls were refused while an operator isolated their
+	// callee; they are among the Rejected.
+	Isolation uint64
 	// Opened is how often one of the breakers opened, and Rejected how many
 	// calls they refused.
 	Opened, Rejected uint64
@@ -243,7 +246,7 @@ type KeyedBreakerStatus struct {
 // Status reports the state. It changes nothing, and passes over every breaker.
 func (k *KeyedBreaker) Status() KeyedBreakerStatus {
 	s := KeyedBreakerStatus{KeysMax: k.config.Load().KeysMax, Rest: k.rest.State(), Evicted: k.evicted.total.Load(), Shared: k.shared.total.Load(),
-		Opened: k.rest.opened.Load(), Rejected: k.rest.rejected()}
+		Opened: k.rest.opened.Load(), Rejected: k.rest.rejected(), Isolation: k.rest.refusedIsolated.total.Load()}
 	for _, b := range k.All() {
 		s.Keys++
 		if b.era.Load().state != BreakerClosed {

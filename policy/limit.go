@@ -17,6 +17,18 @@ type Limit struct {
 // Limit returns the limit as one that is taken together with others.
 func (l *RateLimit) Limit() Limit { return Limit{one: l} }
 
+// Source is the [RateLimit] or the [KeyedRateLimit] that the limit is of; nil for
+// the zero Limit.
+func (l Limit) Source() Policy {
+	switch {
+	case l.one != nil:
+		return l.one
+	case l.keyed != nil:
+		return l.keyed
+	}
+	return nil
+}
+
 // Allow admits one call or returns a [Rejected] for [ErrLimited].
 func (l Limit) Allow() error { return l.AllowN(1) }
 

@@ -109,6 +109,8 @@ type Client struct {
 	// policies have had their say: one of them keeps replies, gives its own, or
 	// leaves tries running.
 	spare bool
+	// outlived is whether a try may run on when the call has ended.
+	outlived bool
 }
 
 // Check says where the policies leave the order that is safe by default; see
@@ -139,7 +141,8 @@ func NewClient(c ClientConfig) (*Client, error) {
 		}
 		unhedged = append(unhedged, p)
 	}
-	client.spare = client.spare || !policy.Chain(unhedged...).Joins()
+	client.outlived = !policy.Chain(unhedged...).Joins()
+	client.spare = client.spare || client.outlived
 	client.unary = policy.Chain(steps...).Classified(client.classify)
 	client.streams = newStreamPolicies(client, c.Policies)
 	return client, nil

@@ -23,6 +23,8 @@ func (c *Client) Unary(ctx context.Context, method string, request, reply any, c
 			return &StatusError{Err: fmt.Errorf("%w: a %T is no protobuf message, and policies that keep or give replies, or leave tries running, need a second one", errNoReply, reply)}
 		}
 		u.spare = m.ProtoReflect().Type()
+	}
+	if c.outlived || c.hedges && u.may {
 		if m := messageOf(request); m != nil {
 			u.request = proto.Clone(m) // a try that is left running may still read it when it is the caller's again
 		}

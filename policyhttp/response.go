@@ -62,9 +62,17 @@ func (w *response) writer() http.ResponseWriter {
 	_, pushes := w.ResponseWriter.(http.Pusher)
 	switch {
 	case flushes && hijacks && reads:
-		return http1Response{hijackableResponse{flushingResponse{w}}}
-	case flushes && hijacks: // as of a wrapper that copies for itself
-		return hijackableResponse{flushingResponse{w}}
+		return http1Response{flushingResponse{w}, hijacker{w}}
+	case flushes && hijacks: // as of middleware's writers, which copy for themselves
+		return struct {
+			flushingResponse
+			hijacker
+		}{flushingResponse{w}, hijacker{w}}
+	case hijacks:
+		return struct {
+			*response
+			hijacker
+		}{w, hijacker{w}}
 	case flushes && pushes:
 		return http2Response{flushingResponse{w}}
 	case flushes:
@@ -89,18 +97,21 @@ func (w flushingResponse) FlushError() error {
 	return nil
 }
 
-// hijackableResponse is a response whose connection can be taken over.
-type hijackableResponse struct{ flushingResponse }
+// hijacker is of a response whose connection can be taken over.
+type hijacker struct{ of *response }
 
 // Hijack hands over the connection.
-func (w hijackableResponse) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := w.ResponseWriter.(http.Hijacker).Hijack()
-	w.hijacked = w.hijacked || err == nil
+func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := h.of.ResponseWriter.(http.Hijacker).Hijack()
+	h.of.hijacked = h.of.hijacked || err == nil
 	return conn, rw, err
 }
 
 // http1Response is a response over HTTP/1.
-type http1Response struct{ hijackableResponse }
+type http1Response struct {
+	flushingResponse
+	hijacker
+}
 
 // ReadFrom lets the kernel copy a file to the connection.
 func (w http1Response) ReadFrom(r io.Reader) (int64, error) {

@@ -101,7 +101,24 @@ type loggingWriter struct {
 	http.Hijacker
 }
 
+// plainHijacker hijacks, and does nothing else but write.
+type plainHijacker struct {
+	http.ResponseWriter
+	http.Hijacker
+}
+
 func TestConnectionIsTakenOverBelowAWriterOfMiddleware(t *testing.T) {
+	for name, wrap := range map[string]func(http.ResponseWriter) http.ResponseWriter{
+		"that flushes": func(w http.ResponseWriter) http.ResponseWriter {
+			return loggingWriter{w, w.(http.Flusher), w.(http.Hijacker)}
+		},
+		"that does not": func(w http.ResponseWriter) http.ResponseWriter { return plainHijacker{w, w.(http.Hijacker)} },
+	} {
+		t.Run(name, func(t *testing.T) { takesOver(t, wrap) })
+	}
+}
+
+func takesOver(t *testing.T, wrap func(http.ResponseWriter) http.ResponseWriter) {
 	counted := new(classes)
 	h := mustHandler(t, func(w http.ResponseWriter, _ *http.Request) {
 		conn, _, err := w.(http.Hijacker).Hijack()
@@ -115,7 +132,7 @@ func TestConnectionIsTakenOverBelowAWriterOfMiddleware(t *testing.T) {
 	over := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer close(over)
-		h.ServeHTTP(loggingWriter{w, w.(http.Flusher), w.(http.Hijacker)}, r)
+		h.ServeHTTP(wrap(w), r)
 	}))
 	defer server.Close()
 	res, err := server.Client().Get(server.URL)

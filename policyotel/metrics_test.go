@@ -51,8 +51,11 @@ func TestMetricsReadWhatHappened(t *testing.T) {
 	_, _ = policy.Do(t.Context(), policy.Chain(retry, breaker), failing)
 
 	for name, want := range map[string]map[string]float64{
-		"afloat.policy.rejected": {"afloat.name=cart,afloat.policy=breaker,afloat.reason=open": 1},
-		"afloat.policy.retries":  {"afloat.name=cart/again,afloat.policy=retry": 1},
+		"afloat.policy.rejected": {
+			"afloat.name=cart,afloat.policy=breaker,afloat.reason=open":     1,
+			"afloat.name=cart,afloat.policy=breaker,afloat.reason=isolated": 0,
+		},
+		"afloat.policy.retries": {"afloat.name=cart/again,afloat.policy=retry": 1},
 		"afloat.policy.breaker_state": {
 			"afloat.name=cart,afloat.policy=breaker,afloat.state=closed":     0,
 			"afloat.name=cart,afloat.policy=breaker,afloat.state=open":       1,

@@ -96,6 +96,7 @@ afloat_policy_rate_limit_per_second{name="cart/hour",policy="ratelimit"} 0.27777
 # HELP afloat_policy_rejected_total Calls that the policy refused, by reason.
 # TYPE afloat_policy_rejected_total counter
 afloat_policy_rejected_total{name="cart",policy="adaptive",reason="overloaded"} 0
+afloat_policy_rejected_total{name="cart",policy="breaker",reason="isolated"} 0
 afloat_policy_rejected_total{name="cart",policy="breaker",reason="open"} 1
 afloat_policy_rejected_total{name="cart",policy="bulkhead",reason="full"} 0
 afloat_policy_rejected_total{name="cart",policy="ratelimit",reason="deadline"} 0
@@ -103,6 +104,7 @@ afloat_policy_rejected_total{name="cart",policy="ratelimit",reason="limited"} 0
 afloat_policy_rejected_total{name="cart",policy="throttle",reason="throttled"} 0
 afloat_policy_rejected_total{name="cart",policy="timeout",reason="abandoned"} 0
 afloat_policy_rejected_total{name="cart",policy="timeout",reason="running"} 0
+afloat_policy_rejected_total{name="cart-2",policy="breaker",reason="isolated"} 0
 afloat_policy_rejected_total{name="cart-2",policy="breaker",reason="open"} 0
 afloat_policy_rejected_total{name="cart-2",policy="timeout",reason="abandoned"} 0
 afloat_policy_rejected_total{name="cart-2",policy="timeout",reason="running"} 0
@@ -176,5 +178,58 @@ func TestCollectorReadsPoliciesThatCannotBeCompared(t *testing.T) {
 	c.Add("shop", wrapping{limits}, limits, wrapping{policy.FallbackValue(1)})
 	if n := testutil.CollectAndCount(c); n == 0 {
 		t.Error("nothing is told")
+	}
+}
+
+// TestLimitsOfOneSourceCountOnce, as those of two keys together do.
+func TestLimitsOfOneSourceCountOnce(t *testing.T) {
+	keyed := must(policy.NewKeyedRateLimit(policy.KeyedRateLimitConfig{Requests: 1, Per: time.Hour}))
+	both := policy.Limits{keyed.Of("a"), keyed.Of("b"), {}}
+	for range 3 {
+		_ = both.Allow()
+	}
+	c := NewCollector()
+	c.Add("shop", both, keyed.Of("c"), keyed)
+	want := `# HELP afloat_policy_rejected_total Calls that the policy refused, by reason.
+# TYPE afloat_policy_rejected_total counter
+afloat_policy_rejected_total{name="shop",policy="ratelimit",reason="deadline"} 0
+afloat_policy_rejected_total{name="shop",policy="ratelimit",reason="limited"} 2
+`
+	if err := testutil.CollectAndCompare(c, strings.NewReader(want), "afloat_policy_rejected_total"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestReasonsOfRefusalsAreToldApart has a breaker refuse because it is open, and
+// because its callee is isolated, and a timeout because too much runs.
+func TestReasonsOfRefusalsAreToldApart(t *testing.T) {
+	breaker := must(policy.NewBreaker(policy.BreakerConfig{}))
+	for n, hold := range []func(){func() { breaker.Force(true, "a test") }, func() { breaker.Isolate("a test") }} {
+		hold()
+		for range n + 1 {
+			_, _ = breaker.Allow()
+		}
+	}
+	timeout := must(policy.NewTimeout(policy.TimeoutConfig{Detached: true, RunningMax: 1}))
+	running, release := make(chan bool), make(chan bool)
+	go func() {
+		_, _ = policy.Do(t.Context(), timeout, func(context.Context) (int, error) { running <- true; <-release; return 1, nil })
+		running <- false
+	}()
+	<-running
+	_, _ = policy.Do(t.Context(), timeout, working)
+	close(release)
+	<-running
+	c := NewCollector()
+	c.Add("shop", breaker, timeout)
+	want := `# HELP afloat_policy_rejected_total Calls that the policy refused, by reason.
+# TYPE afloat_policy_rejected_total counter
+afloat_policy_rejected_total{name="shop",policy="breaker",reason="isolated"} 2
+afloat_policy_rejected_total{name="shop",policy="breaker",reason="open"} 1
+afloat_policy_rejected_total{name="shop",policy="timeout",reason="abandoned"} 0
+afloat_policy_rejected_total{name="shop",policy="timeout",reason="running"} 1
+`
+	if err := testutil.CollectAndCompare(c, strings.NewReader(want), "afloat_policy_rejected_total"); err != nil {
+		t.Error(err)
 	}
 }

@@ -92,7 +92,7 @@ func Of(s policy.PolicyStatus) []Figure {
 	case policy.BreakerStatus:
 		return breaker(s)
 	case policy.KeyedBreakerStatus:
-		return []Figure{n(Rejected, s.Rejected).of("open"), n(BreakerOpened, s.Opened), g(NotClosed, s.NotClosed),
+		return []Figure{n(Rejected, s.Rejected-s.Isolation).of("open"), n(Rejected, s.Isolation).of("isolated"), n(BreakerOpened, s.Opened), g(NotClosed, s.NotClosed),
 			g(Keys, s.Keys), g(KeysMax, s.KeysMax), n(KeysFull, s.Shared), n(Evicted, s.Evicted)}
 	case policy.RetryStatus:
 		return retry(s)
@@ -136,7 +136,7 @@ func ofQuiet(s policy.PolicyStatus) []Figure {
 }
 
 func breaker(s policy.BreakerStatus) []Figure {
-	all := []Figure{n(Rejected, s.Rejected).of("open"), n(BreakerOpened, s.Opened)}
+	all := []Figure{n(Rejected, s.Rejected-s.Isolation).of("open"), n(Rejected, s.Isolation).of("isolated"), n(BreakerOpened, s.Opened)}
 	for state := policy.BreakerClosed; state <= policy.BreakerRampingUp; state++ {
 		holds := 0
 		if state == s.State {

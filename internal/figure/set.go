@@ -45,7 +45,8 @@ func (s *Set) index(name string) int {
 	return slices.IndexFunc(s.named, func(n named) bool { return n.name == name })
 }
 
-// flat adds policies to all, each pipeline as what it consists of.
+// flat adds policies to all, each pipeline as what it consists of, and limits as
+// what they are of: those of two keys have their figures together.
 func flat(all, policies []policy.Policy) []policy.Policy {
 	for _, p := range policies {
 		switch p := p.(type) {
@@ -54,8 +55,10 @@ func flat(all, policies []policy.Policy) []policy.Policy {
 			all = flat(all, p.Policies())
 		case policy.Limits:
 			for _, l := range p {
-				all = append(all, l)
+				all = flat(all, []policy.Policy{l.Source()})
 			}
+		case policy.Limit:
+			all = flat(all, []policy.Policy{p.Source()})
 		default:
 			all = append(all, p)
 		}
