@@ -35,7 +35,7 @@ type Adaptive struct {
 // NewAdaptive returns an Adaptive, or the problems of its Config.
 func NewAdaptive(c AdaptiveConfig) (*Adaptive, error) {
 	a := new(Adaptive)
-	a.gate.order = &freshest{config: &a.config}
+	a.gate.order = &freshest{config: &a.config, limit: &a.gate.limit}
 	a.refused.begin("adaptive", c.Name, c.Observer, ErrOverloaded, func(Event) string { return a.Status().Why })
 	if err := a.Set(c); err != nil {
 		return nil, err

@@ -19,30 +19,46 @@ import (
 // arrival, each when it has almost lost its patience. Where the line is full,
 // room is made by whoever has the most waiting.
 //
+// When the overload ends, more are served than come. Nobody would have to be
+// turned away any more, if the order were that of arrival again: those who came
+// last have the most time left. So it is, until more come than are served.
+//
 // Before all that comes the priority: whoever has the highest goes first, and
 // those who have the lowest make room for one that has a higher. No place stays
 // empty for a priority that does not come.
 type freshest struct {
 	config *atomic.Pointer[AdaptiveConfig]
+	limit  *atomic.Int64
+	ebb    ebb
 }
 
 func (f *freshest) push(l *line, w *waiter) {
 	l.push(w)
+	f.ebb.came(f.limit.Load(), l.length == 1)
 	q, t := &l.ranks[w.rank], w.since
-	if w.user.count == 1 && f.crowded(q, t) && (q.served == nil || t-*q.served.at(w.key) >= f.config.Load().WaitMax) {
+	if w.user.count == 1 && !f.ebb.now && f.crowded(q, t) && !q.served.has(w.key, t, f.config.Load().WaitMax) {
 		q.goesFirst(w.user)
 	}
 }
 
 func (f *freshest) next(l *line) *waiter {
 	q, t := &l.ranks[l.first()], now()
-	w := f.pick(q.next(), t)
-	q.tookTurn(w.user, t)
+	w := f.pick(f.turn(q), t)
+	q.tookTurn(w.user)
+	q.served.note(w.key, t, f.config.Load().WaitMax)
+	f.ebb.served()
 	return w
 }
 
+func (f *freshest) turn(q *queue) *user {
+	if f.ebb.now {
+		return q.patient()
+	}
+	return q.next()
+}
+
 func (f *freshest) pick(u *user, t time.Duration) *waiter {
-	if f.stands(u, t) {
+	if f.stands(u, t) && !f.ebb.now {
 		return u.waiting.newest
 	}
 	return u.waiting.oldest
@@ -52,7 +68,7 @@ func (f *freshest) pick(u *user, t time.Duration) *waiter {
 // least is served, and whose turn it is. Others have their own timers.
 func (f *freshest) late(l *line, joining *waiter) *waiter {
 	t := now()
-	turn, longest := l.ranks[l.first()].next(), l.ranks[l.last()].longest[0]
+	turn, longest := f.turn(&l.ranks[l.first()]), l.ranks[l.last()].longest[0]
 	w := f.expired(longest, t)
 	if w == nil && joining != nil {
 		w = f.displaced(l, joining, t)
@@ -114,4 +130,29 @@ func (f *freshest) stands(u *user, t time.Duration) bool {
 // whatever users they are of.
 func (f *freshest) crowded(q *queue, t time.Duration) bool {
 	return t-q.began >= f.config.Load().WaitMax
+}
+
+// ebb is when more are served than come. What tells it from chance is how many
+// more, as in a CUSUM test (E. S. Page, "Continuous Inspection Schemes",
+// Biometrika 41, 1954): as many as half of the limit, since so many may come or
+// leave at once, and 8 at least.
+type ebb struct {
+	now   bool
+	level int64 // how many more came than were served, from 0 to the bound
+}
+
+const ebbMin = 8
+
+// came takes a call that waits from now on; alone means that no other does.
+func (e *ebb) came(limit int64, alone bool) {
+	bound := max(limit/2, ebbMin)
+	if e.level++; e.level >= bound || alone {
+		e.level, e.now = bound, false
+	}
+}
+
+func (e *ebb) served() {
+	if e.level = max(e.level-1, 0); e.level == 0 {
+		e.now = true
+	}
 }

@@ -1,6 +1,9 @@
 package policy
 
 import (
+	"context"
+	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -127,4 +130,28 @@ func TestAdaptiveFitsAnySize(t *testing.T) {
 	small := func(p *simPhase) { p.workers = 1 }
 	results = simulate(t, AdaptiveConfig{Min: 1, Initial: 4}, storm("1 worker, calm", .3, small), storm("1 worker, 3x", 3, small), storm("1 worker, after", .3, small))
 	wantStorm(t, results[1], 0.85, 600*time.Millisecond)
+}
+
+// TestAdaptiveSavesWhoWaitsAsAnOverloadEnds compares what fails with the least
+// that can: what comes beyond what the service bears until the last have lost
+// their patience. Meanwhile half of those served hardly wait.
+func TestAdaptiveSavesWhoWaitsAsAnOverloadEnds(t *testing.T) {
+	const wait = 700 * time.Millisecond
+	for name, key := range map[string]func(n int) string{"one user": func(int) string { return "" }, "a crowd": strconv.Itoa} {
+		for _, load := range []float64{2, 5} {
+			var calls atomic.Int64
+			results := simulate(t, AdaptiveConfig{WaitMax: wait, WaitTarget: wait, Initial: 24, Min: 24, Max: 24,
+				Key: func(context.Context) string { return key(int(calls.Add(1))) }},
+				storm("calm", .5), storm("overload", load), storm("calm again", .5))
+			overload, after := results[1], results[2]
+			if p50 := overload.quantile(.5); p50 > 100*time.Millisecond {
+				t.Errorf("%s, %v times: half of those served took %v", name, load, p50)
+			}
+			failed := float64(overload.offered + after.offered - overload.good - after.good)
+			least := float64(overload.offered) - overload.capacity()*(overload.length+wait).Seconds()
+			if allowed := overload.capacity() * wait.Seconds() / 3; failed > least+allowed {
+				t.Errorf("%s, %v times: %.0f failed, and %.0f have to", name, load, failed, least)
+			}
+		}
+	}
 }

@@ -37,7 +37,7 @@ type queue struct {
 	fresh   list[user] // before all those; the newest is next
 	longest longestFirst
 	began   time.Duration // since when somebody has always been waiting
-	served  *lately
+	served  lately
 	users   map[string]*user // except the nobody
 	nobody  user             // on whose behalf those without a key wait
 }

@@ -23,7 +23,7 @@ func TestLineStaysWholeUnderRandomUse(t *testing.T) {
 			if q := &l.ranks[w.rank]; w.user.count == 1 && rng.IntN(2) == 0 {
 				q.goesFirst(w.user)
 			} else if rng.IntN(3) == 0 {
-				q.tookTurn(w.user, w.since)
+				q.tookTurn(w.user)
 			}
 			in = append(in, w)
 		} else {

@@ -73,6 +73,15 @@ func (q *queue) next() *user {
 	return q.turns.oldest
 }
 
+// patient is the user whose turn it would be if nobody came before all others.
+func (q *queue) patient() *user {
+	turn, fresh := q.turns.oldest, q.fresh.oldest
+	if turn == nil || fresh != nil && fresh.waiting.oldest.since < turn.waiting.oldest.since {
+		return fresh
+	}
+	return turn
+}
+
 func (q *queue) remove(w *waiter) {
 	u := w.user
 	w.user = nil
@@ -102,25 +111,50 @@ func (q *queue) goesFirst(u *user) {
 	q.fresh.push(u, ofTurn)
 }
 
-// tookTurn has the user come after all others, and notes when it was served.
-func (q *queue) tookTurn(u *user, t time.Duration) {
+// tookTurn has the user come after all others.
+func (q *queue) tookTurn(u *user) {
 	q.leaveTurns(u)
 	q.turns.push(u, ofTurn)
-	if q.served == nil {
-		q.served = &lately{seed: maphash.MakeSeed()}
-	}
-	*q.served.at(u.key) = t
 }
 
-// lately is when users were last served, also those who do not wait. Two may
-// share a place: then one of them waits for its turn as if it had been served.
+// lately is which users were served within a span, also those who do not wait.
+// Of more than latelyMax it forgets some.
 type lately struct {
-	seed  maphash.Seed
-	times [256]time.Duration
+	seed        maphash.Seed
+	now, before map[uint64]time.Duration // when, by the key's hash
+	began       time.Duration            // of now
 }
 
-func (l *lately) at(key string) *time.Duration {
-	return &l.times[maphash.String(l.seed, key)%uint64(len(l.times))]
+const latelyMax = 1 << 14
+
+// note that a user was served.
+func (l *lately) note(key string, t, span time.Duration) {
+	switch age := t - l.began; {
+	case l.now == nil:
+		*l = lately{seed: maphash.MakeSeed(), now: make(map[uint64]time.Duration), before: make(map[uint64]time.Duration), began: t}
+	case age >= 2*span:
+		clear(l.before)
+		clear(l.now)
+		l.began = t
+	case age >= span, len(l.now) >= latelyMax:
+		l.now, l.before = l.before, l.now
+		clear(l.now)
+		l.began = t
+	}
+	l.now[maphash.String(l.seed, key)] = t
+}
+
+// has reports whether the user was served within the span before t.
+func (l *lately) has(key string, t, span time.Duration) bool {
+	if l.now == nil {
+		return false
+	}
+	hash := maphash.String(l.seed, key)
+	when, ok := l.now[hash]
+	if !ok {
+		when, ok = l.before[hash]
+	}
+	return ok && t-when < span
 }
 
 // longestFirst is a heap of users: first is who has the most waiting, and among
