@@ -15,14 +15,12 @@ import (
 // own.
 func (x *exchange) attempt() (o outcome) {
 	start := x.takeNow()
-	if !x.chooseEndpoint(&o, start) {
-		if o.reason != ReasonNoEndpoint || !x.held() {
-			return o
-		}
+	if x.chooseVersion(); x.held() {
 		start = time.Now()
-		if !x.chooseEndpoint(&o, start) {
-			return o
-		}
+		x.chooseVersion()
+	}
+	if !x.chooseEndpoint(&o, start) {
+		return o
 	}
 	if x.race != nil {
 		x.race.arm(x)
@@ -35,7 +33,6 @@ func (x *exchange) attempt() (o outcome) {
 // chooseEndpoint begins a try. It returns false, and why in o, where there is no
 // endpoint for it.
 func (x *exchange) chooseEndpoint(o *outcome, start time.Time) bool {
-	x.chooseVersion()
 	c, ok := x.home()
 	var reason Reason
 	var retryAfter time.Duration

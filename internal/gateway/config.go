@@ -253,9 +253,9 @@ type ServiceConfig struct {
 	Balance Balance `yaml:"balance"`
 	// Hash is the key for ringHash and maglev. Default: the client's address.
 	Hash HashConfig `yaml:"hash"`
-	// Hold is how long a request waits for an endpoint while the service has
-	// none. Negative: not at all. Default 2s where Afloat runs the service's
-	// process, else not at all.
+	// Hold is how long a request, or a connection of TCP, waits for an endpoint
+	// while the service has none, or all refuse connections. Negative: not at
+	// all. Default 2s where Afloat runs the service's process, else not at all.
 	Hold time.Duration `yaml:"hold"`
 	// Warmup is how long an endpoint that was added, or was down, gets less
 	// than its share, which grows meanwhile. Default: none.

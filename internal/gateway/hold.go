@@ -1,30 +1,44 @@
 package gateway
 
 import (
+	"slices"
 	"time"
 
 	"github.com/afloat-dev/afloat/policy"
 )
 
 const (
-	// holdLook is how often a request that is held looks for an endpoint, where
+	// holdLook is how often what is held looks for an endpoint, where
 	// few are held. Many look less often, so that all of them cost little.
 	holdLook = 5 * time.Millisecond
 	// goneLook is how often it looks whether its client still wants it.
 	goneLook = 50 * time.Millisecond
 	// heldMany is how many look less often.
 	heldMany = 100
-	// heldMax is how many requests to a service may be held.
+	// heldMax is how many requests and connections to a service may be held.
 	heldMax = 10_000
 )
 
-// enter takes a place under the service's limit. Where the service has no
-// endpoint, such as while its only replica is started again, a request waits
-// before it takes one, and then for a place too: a service that is back would
-// otherwise refuse most of those that waited for it.
+// absent reports whether nobody is there to be asked: there is no endpoint, or
+// all refuse connections.
+func (s *subset) absent() bool {
+	for _, e := range *s.endpoints.Load() {
+		if !e.draining.Load() && !(e.down.Load() && e.refusing.Load()) {
+			return false
+		}
+	}
+	return true
+}
+
+// present reports whether an endpoint is usable.
+func (s *subset) present() bool { return slices.ContainsFunc(*s.endpoints.Load(), (*endpoint).usable) }
+
+// enter takes a place under the service's limit. Where no endpoint is there, such
+// as while the only replica is started again, a request waits before it takes
+// one, and then for a place too: a service that is back would otherwise refuse
+// most of those that waited for it.
 func (x *exchange) enter(s *service, by policy.Caller) (permit policy.AdaptivePermit, err error) {
-	endpoints := &x.to.subset.endpoints
-	if len(*endpoints.Load()) > 0 || !x.holdUntil(func() bool { return len(*endpoints.Load()) > 0 }) {
+	if !x.to.subset.absent() || !x.holdUntil(x.to.subset.present) {
 		return x.acquire(s, by)
 	}
 	free := func() bool {
@@ -40,36 +54,44 @@ func (x *exchange) enter(s *service, by policy.Caller) (permit policy.AdaptivePe
 	return x.acquire(s, by)
 }
 
-// held waits for an endpoint where a try finds none, and reports whether there is
-// one now.
+// held waits for an endpoint where none is there, and reports whether one is now.
 func (x *exchange) held() bool {
-	return x.holdUntil(func() bool { return len(*x.among().endpoints.Load()) > 0 })
+	return x.among().absent() && x.holdUntil(x.among().present)
 }
 
 // holdUntil waits until what a request is held for is there, for what is left of the
-// service's hold, and reports whether it is. As many as may be held are; others
-// do not wait.
+// service's hold, and reports whether it is.
 func (x *exchange) holdUntil(there func() bool) bool {
-	s := x.to.service
+	left := x.to.service.config.Load().Hold - x.record.Decisions.Held
+	if left <= 0 {
+		return false
+	}
+	began := time.Now()
+	end, looked := began.Add(left), began
+	if !x.deadline.IsZero() && x.deadline.Before(end) {
+		end = x.deadline
+	}
+	defer func() { x.record.Decisions.Held += time.Since(began) }()
+	return x.to.service.holdUntil(end, there, func(now time.Time) bool {
+		x.stood = true // how long it took says nothing about the load
+		if now.Sub(looked) < goneLook {
+			return x.lane.cut()
+		}
+		looked = now
+		return x.client.gone(false)
+	})
+}
+
+// holdUntil waits until the end, until what somebody is held for is there, or until
+// they have gone, and reports whether it is there. As many as may be held are;
+// others do not wait.
+func (s *service) holdUntil(end time.Time, there func() bool, gone func(now time.Time) bool) bool {
 	n := s.held.Add(1)
 	defer s.held.Add(-1)
 	if n > heldMax {
 		return false
 	}
-	began := time.Now()
-	end := began.Add(s.config.Load().Hold - x.record.Decisions.Held)
-	if !x.deadline.IsZero() && x.deadline.Before(end) {
-		end = x.deadline
-	}
-	defer func() { x.record.Decisions.Held += time.Since(began) }()
-	looked := began
-	for now := began; now.Before(end) && !x.lane.cut(); now = time.Now() {
-		x.stood = true // how long it took says nothing about the load
-		if now.Sub(looked) >= goneLook {
-			if looked = now; x.client.gone(false) {
-				return false
-			}
-		}
+	for now := time.Now(); now.Before(end) && !gone(now); now = time.Now() {
 		time.Sleep(min(holdLook*time.Duration(1+s.held.Load()/heldMany), end.Sub(now)))
 		if there() {
 			return true

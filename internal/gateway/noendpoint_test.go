@@ -2,9 +2,13 @@ package gateway
 
 import (
 	"context"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
-	"strings"
+	"os"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,6 +35,95 @@ func TestRequestsWaitWhileAServiceHasNoEndpoint(t *testing.T) {
 	all.Wait()
 	if held := g.Status().Services[0].Held; held != 0 {
 		t.Errorf("%d wait after all were served", held)
+	}
+}
+
+// deaf is an address that refuses connections until somebody listens.
+func deaf(t *testing.T) (address string, listen func() net.Listener) {
+	t.Helper()
+	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := os.NewFile(uintptr(socket), "deaf")
+	t.Cleanup(func() { file.Close() })
+	if err := syscall.Bind(socket, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	at, err := syscall.Getsockname(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", at.(*syscall.SockaddrInet4).Port), func() net.Listener {
+		if err := syscall.Listen(socket, 100); err != nil {
+			t.Fatal(err)
+		}
+		l, err := net.FileListener(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { l.Close() })
+		return l
+	}
+}
+
+// TestRequestsWaitWhileAllRefuseConnections as while somebody else starts the
+// service again: nobody is refused, whatever the method, those that found it out
+// included.
+func TestRequestsWaitWhileAllRefuseConnections(t *testing.T) {
+	a, listen := deaf(t)
+	b, _ := deaf(t)
+	g, url := start(t, oneService(ServiceConfig{Hold: 10 * time.Second, Endpoints: Addresses(a, b), Retry: policy.RetryConfig{Attempts: 1}}))
+	var all sync.WaitGroup
+	for name, client := range clients(t) {
+		for _, method := range []string{"GET", "POST"} {
+			all.Go(func() {
+				if res, body := do(t, client, method, url, "a body"); res.StatusCode != 200 || body != "a body" {
+					t.Errorf("%s, %s: %d %s", name, method, res.StatusCode, body)
+				}
+			})
+		}
+	}
+	eventually(t, "the status says that they wait", func() bool { return g.Status().Services[0].Held == 4 })
+	go http.Serve(listen(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) }))
+	all.Wait()
+}
+
+func TestTCPWaitsWhileAllRefuseConnections(t *testing.T) {
+	address, listen := deaf(t)
+	c := tcpTo(address)
+	s := c.Services["web"]
+	s.Hold = 10 * time.Second
+	c.Services["web"] = s
+	g, url := start(t, c)
+	conn := connect(t, url)
+	eventually(t, "the connection waits", func() bool { return g.Status().Services[0].Held == 1 })
+	l := listen()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() { defer conn.Close(); io.Copy(conn, conn) }()
+		}
+	}()
+	if got := conn.says("x"); got != "x" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// TestHangingOrFailingServiceHoldsNobody: who answers badly is there.
+func TestHangingOrFailingServiceHoldsNobody(t *testing.T) {
+	address := origin(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500) })
+	n := new(notes)
+	_, url := startObserved(t, oneService(ServiceConfig{Hold: time.Hour, Timeout: time.Hour, Endpoints: Addresses(address),
+		Breaker: policy.BreakerConfig{ConsecutiveFailures: 2}, Health: HealthConfig{Path: "/", UnhealthyThreshold: 1}}), n)
+	for i := range 10 {
+		get(t, url)
+		if r := n.last(t, i+1); r.Decisions.Held != 0 {
+			t.Fatalf("request %d was held for %v: %+v", i, r.Decisions.Held, r)
+		}
 	}
 }
 
@@ -69,14 +162,17 @@ func TestWaitForAnEndpointEnds(t *testing.T) {
 		"the request's": {Hold: time.Hour, Timeout: 50 * time.Millisecond},
 		"none":          {Hold: -1},
 	} {
-		n := new(notes)
-		_, url := startObserved(t, oneService(c), n)
-		res, body := do(t, http.DefaultClient, "GET", url, "")
-		if res.StatusCode != 503 || !strings.Contains(body, "no endpoint") {
-			t.Errorf("%s: %d %s", name, res.StatusCode, body)
-		}
-		if got := n.last(t, 1); got.Reason != ReasonNoEndpoint || got.Tries != 0 {
-			t.Errorf("%s: got %+v", name, got)
+		for reason, addresses := range map[Reason][]string{ReasonNoEndpoint: nil, ReasonUnreachable: {refusing(t)}} {
+			c.Endpoints = Addresses(addresses...)
+			n := new(notes)
+			_, url := startObserved(t, oneService(c), n)
+			res, body := do(t, http.DefaultClient, "GET", url, "")
+			if res.StatusCode != 503 && res.StatusCode != 504 {
+				t.Errorf("%s, %s: %d %s", name, reason, res.StatusCode, body)
+			}
+			if got := n.last(t, 1); got.Reason != reason && got.Reason != ReasonTimeout || c.Hold < 0 && got.Decisions.Held != 0 {
+				t.Errorf("%s, %s: got %+v", name, reason, got)
+			}
 		}
 	}
 	n := new(notes)

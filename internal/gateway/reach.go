@@ -21,12 +21,17 @@ type reached struct {
 }
 
 // reach connects to an endpoint, and to another one where that fails, as often
-// as the service repeats tries. The endpoint counts the connection until it is
-// told that it has ended.
+// as the service repeats tries; where none is there, it waits for one, for as long
+// as the service holds. The endpoint counts the connection until it is told that it
+// has ended.
 func (s *service) reach(ctx context.Context, draw uint64) (r reached) {
 	tries := s.retry.Begin()
 	var tried []*endpoint
-	for {
+	end := time.Now().Add(s.config.Load().Hold)
+	held := func() bool {
+		return s.absent() && s.holdUntil(end, s.present, func(time.Time) bool { return ctx.Err() != nil })
+	}
+	for held(); ; {
 		c, reason, _ := s.choose(tried, draw, time.Now())
 		if reason != "" {
 			r.reason, r.err = reason, errors.New(string(reason))
@@ -41,6 +46,9 @@ func (s *service) reach(ctx context.Context, draw uint64) (r reached) {
 		other := s.otherUsable(tried)
 		if class == policy.Shed && other {
 			continue // it was not asked
+		}
+		if held() {
+			continue // what it lacked is there
 		}
 		wait, again, _ := tries.Again(class, 0, 0)
 		if !again {

@@ -92,7 +92,7 @@ type ServiceStatus struct {
 	// Streams is how many requests are under way that take no place of it, since
 	// they stream or wait for their clients.
 	Streams int `json:"streams,omitempty"`
-	// Held is how many requests wait now for an endpoint to come back.
+	// Held is how many requests and connections wait now for an endpoint to come back.
 	Held int `json:"held,omitempty"`
 	// Retry is nil where nothing is repeated.
 	Retry *RetryStatus `json:"retry,omitempty"`
