@@ -32,10 +32,7 @@ const h2specCases = 146
 
 // h2specKnown are the cases that are answered otherwise, and why.
 var h2specKnown = map[string]string{
-	"plain 3.5 Sends invalid connection preface":                                                             "the port speaks HTTP/1.1 too, in which what is sent is a malformed request: it is answered with 400 and the connection closed",
-	"6.5.3 Sends multiple values of SETTINGS_INITIAL_WINDOW_SIZE":                                            "net/http closes the connection where a setting stands twice in a frame",
-	"8.1.2.2 Sends a HEADERS frame that contains the connection-specific header field":                       "net/http answers 400 in place of a reset; no endpoint sees it",
-	"8.1.2.2 Sends a HEADERS frame that contains the TE header field with any value other than \"trailers\"": "the same",
+	"plain 3.5 Sends invalid connection preface": "the port speaks HTTP/1.1 too, in which what is sent is a malformed request: it is answered with 400 and the connection closed",
 }
 
 // TestH2Spec runs every case against listeners with and without TLS.

@@ -47,8 +47,6 @@ func (s *session) warn() {
 // That of net/http, which names the last request, comes when the listener ends.
 var goAway = []byte{0, 0, 8, frameGoAway, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0}
 
-const frameGoAway = 7
-
 // warn sends it, now or after the next frame.
 func (m *metered) warn() {
 	m.writing.Lock()
