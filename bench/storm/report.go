@@ -177,6 +177,7 @@ func (r *report) compare(s *storm) {
 	if s.failedMax > 0 && own.Share.Median > s.failedMax {
 		r.Losses = append(r.Losses, fmt.Sprintf("%s: %.2f%% failed through Afloat, which promises %.2f%%", s.name, 100*own.Share.Median, 100*s.failedMax))
 	}
+	r.testimony(s, own)
 	for _, g := range r.gateways {
 		peer := r.find(s.name, g.name())
 		switch {
@@ -189,6 +190,24 @@ func (r *report) compare(s *storm) {
 				r.weigh(s, g, "critical requests", *own.Critical, *peer.Critical, own.Rounds+peer.Rounds)
 			}
 		}
+	}
+}
+
+// testimony holds what Afloat says of itself against what it promises. One round
+// says too little.
+func (r *report) testimony(s *storm, own *row) {
+	if own.Mistaken == nil || own.Rounds < 2 {
+		return
+	}
+	if *own.Mistaken > 0 {
+		r.Losses = append(r.Losses, fmt.Sprintf("%s: Afloat took out %d replicas that had no fault", s.name, *own.Mistaken))
+	}
+	switch most := s.takenOutMax.Seconds(); {
+	case most == 0:
+	case own.TakenOut == nil:
+		r.Losses = append(r.Losses, fmt.Sprintf("%s: Afloat did not take the replica out", s.name))
+	case *own.TakenOut > most:
+		r.Losses = append(r.Losses, fmt.Sprintf("%s: Afloat took the replica out after %.0f ms, and promises %.0f ms", s.name, 1000**own.TakenOut, 1000*most))
 	}
 }
 

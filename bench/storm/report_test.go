@@ -112,6 +112,31 @@ func TestVoidTrialsDoNotCount(t *testing.T) {
 	}
 }
 
+func TestAfloatTakesOutInTimeAndNobodyElse(t *testing.T) {
+	s := &storm{name: "gale", judged: true, takenOutMax: 400 * time.Millisecond}
+	says := func(takenOut *float64, mistaken int) (all []result) {
+		for _, one := range rounds(ours, 0, 0, 0) {
+			one.TakenOut, one.Mistaken = takenOut, &mistaken
+			all = append(all, one)
+		}
+		return all
+	}
+	for name, c := range map[string]struct {
+		says []result
+		lost int
+	}{
+		"in time":             {says(seconds(0.3), 0), 0},
+		"late":                {says(seconds(0.5), 0), 1},
+		"never":               {says(nil, 0), 1},
+		"others too":          {says(seconds(0.3), 1), 1},
+		"late, but one round": {says(seconds(0.5), 1)[:1], 0},
+	} {
+		if r := reportOf(t, s, join(c.says, rounds("haproxy", 0, 0, 0), rounds("nginx", 0, 0, 0))...); len(r.Losses) != c.lost {
+			t.Errorf("%s: lost %q", name, r.Losses)
+		}
+	}
+}
+
 func TestAfloatKeepsItsOwnPromises(t *testing.T) {
 	s := &storm{name: "gale", title: "a gale", failedMax: 0.01}
 	r := reportOf(t, s, join(rounds(ours, 20, 20, 20), rounds("haproxy", 50, 50, 50))...)

@@ -33,6 +33,9 @@ type storm struct {
 	// judged means that it matters how soon a gateway takes the replica out, and
 	// that it leaves the others in.
 	judged bool
+	// takenOutMax is Afloat's promise of how soon, from the fault's begin; 0 is
+	// none.
+	takenOutMax time.Duration
 	// quick means that the storm is part of the short run.
 	quick bool
 	// needs says why the storm cannot be here; nil needs nothing.
@@ -65,12 +68,13 @@ const (
 
 // storms are all that there are, in this order.
 var storms = []storm{
-	ofReplica("kill", "replica killed, back later", killed, true),
-	ofReplica("hang", "replica hangs (SIGSTOP)", hanging, true),
-	ofReplica("slow", "replica ten times slower", misbehaving("slow=10"), false),
-	ofReplica("errors", "replica answers 30% errors", misbehaving("errors=0.3"), true),
+	ofReplica("kill", "replica killed, back later", killed, 100*time.Millisecond, true),
+	ofReplica("hang", "replica hangs (SIGSTOP)", hanging, 400*time.Millisecond, true),
+	ofReplica("slow", "replica ten times slower", misbehaving("slow=10"), time.Second, false),
+	ofReplica("errors", "replica answers 30% errors", misbehaving("errors=0.3"), time.Second, true),
+	ofReplica("errors50", "replica answers 50% errors", misbehaving("errors=0.5"), time.Second, false),
 	blackhole(),
-	ofReplica("flap", "replica up and down each second", flapping, false),
+	ofReplica("flap", "replica up and down each second", flapping, 0, false),
 	overload("overload2", "2 x overload", 2, false),
 	overload("overload5", "5 x overload", 5, true),
 	overload("overload10", "10 x overload", 10, false),
@@ -89,13 +93,13 @@ var storms = []storm{
 }
 
 // ofReplica befalls one replica of the wide service.
-func ofReplica(name, title string, play func(context.Context, *trial) error, quick bool) storm {
+func ofReplica(name, title string, play func(context.Context, *trial) error, takenOutMax time.Duration, quick bool) storm {
 	return storm{name: name, title: title, shape: wide, rate: usual, writes: writing, well: 150 * time.Millisecond,
-		lasts: 6 * time.Second, tail: 3 * time.Second, failedMax: 0.01, judged: true, quick: quick, play: play}
+		lasts: 6 * time.Second, tail: 3 * time.Second, failedMax: 0.01, judged: true, takenOutMax: takenOutMax, quick: quick, play: play}
 }
 
 func blackhole() storm {
-	s := ofReplica("blackhole", "packets to a replica dropped", blackholed, false)
+	s := ofReplica("blackhole", "packets to a replica dropped", blackholed, time.Second, false)
 	s.needs = canBlock
 	return s
 }
