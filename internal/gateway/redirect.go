@@ -46,7 +46,11 @@ func (c *RedirectConfig) location(x *exchange) []byte {
 	if c.Scheme != "" {
 		scheme = c.Scheme
 	}
-	host, port := splitAuthority(x.originator.host)
+	authority := x.originator.host
+	if len(authority) == 0 { // HTTP/1.0 need not name one
+		authority = []byte(x.session.local().String())
+	}
+	host, port := splitAuthority(authority)
 	if c.Host != "" {
 		host = c.Host
 	}

@@ -160,6 +160,16 @@ func TestClientsAreRedirected(t *testing.T) {
 	}
 }
 
+// TestRedirectOfAClientThatNamesNoHost goes to the address that it connected to.
+func TestRedirectOfAClientThatNamesNoHost(t *testing.T) {
+	_, base := start(t, &Config{Routes: []RouteConfig{{Redirect: &RedirectConfig{Path: "/new"}}}})
+	conn := connect(t, base)
+	conn.send("GET /old HTTP/1.0\r\n\r\n")
+	if res, _ := conn.answer("GET"); res.Header.Get("Location") != base+"/new" {
+		t.Errorf("got %q, want %s/new", res.Header.Get("Location"), base)
+	}
+}
+
 func TestRouteAnswersByItself(t *testing.T) {
 	c := &Config{Routes: []RouteConfig{{Name: "robots", Respond: &FallbackConfig{Status: 418, ContentType: "text/x", Body: "short and stout"}}}}
 	n := new(notes)
