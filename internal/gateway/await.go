@@ -63,6 +63,9 @@ func (x *exchange) look(e *endpoint, now, end time.Time) error {
 	if x.late == 0 {
 		x.late = e.overdue(now.Sub(x.began))
 	}
+	if owing, _ := e.owing(); owing >= lookInterval {
+		e.service.doubt()
+	}
 	sending := x.body.sending()
 	switch {
 	case !now.Before(end), x.callOver(now):

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"math"
 	"net/netip"
 	"sync"
@@ -32,6 +33,9 @@ type endpoint struct {
 	// waiting is how many tries wait for their response to begin, and
 	// waitingSince when the first of them did, in nanoseconds of clock.
 	waiting, waitingSince atomic.Int64
+	// unanswered is how many tries waited in vain since the last answer, and
+	// unansweredSince when the first of them began to.
+	unanswered, unansweredSince atomic.Int64
 	// latency is a moving mean of the time until a response began, as the bits
 	// of a float64 in seconds.
 	latency   atomic.Uint64
@@ -99,12 +103,18 @@ func (e *endpoint) silent() time.Duration {
 	return time.Since(clock) - time.Duration(e.answered.Load())
 }
 
-// owing is how long it has answered nothing although a request was waiting.
-func (e *endpoint) owing() time.Duration {
-	if e.waiting.Load() == 0 {
-		return 0
+// owing is how long it has answered nothing although a request was waiting, and
+// to how many.
+func (e *endpoint) owing() (since time.Duration, requests int64) {
+	now := int64(time.Since(clock))
+	waiting, unanswered, began := e.waiting.Load(), e.unanswered.Load(), now
+	if waiting > 0 {
+		began = e.waitingSince.Load()
 	}
-	return min(e.silent(), time.Since(clock)-time.Duration(e.waitingSince.Load()))
+	if unanswered > 0 {
+		began = min(began, e.unansweredSince.Load())
+	}
+	return time.Duration(now - max(began, e.answered.Load())), waiting + unanswered
 }
 
 // hangsSince reports whether the endpoint was found to hang after start, when a
@@ -137,11 +147,22 @@ func (e *endpoint) tried(class policy.Class, now time.Time, took, late time.Dura
 			text := err.Error()
 			e.lastError.Store(&text)
 		}
+		if errors.Is(err, errTimeout) {
+			e.waitedInVain(now.Add(-took))
+		}
 		e.peak.hold(took, now.Sub(clock))
 	} else {
 		e.noteAnswer(now, took)
 	}
 	e.observer.Try(class, took)
+}
+
+// waitedInVain notes a try that began at start and was not answered in time.
+func (e *endpoint) waitedInVain(start time.Time) {
+	if e.unanswered.Add(1) == 1 {
+		e.unansweredSince.Store(int64(start.Sub(clock)))
+	}
+	e.service.doubt()
 }
 
 // failedLate makes a failure of a try that was counted as good when its response
@@ -174,6 +195,9 @@ func (e *endpoint) tooSlow(took time.Duration) bool {
 
 func (e *endpoint) noteAnswer(now time.Time, took time.Duration) {
 	e.answered.Store(int64(now.Sub(clock)))
+	if e.unanswered.Load() > 0 {
+		e.unanswered.Store(0)
+	}
 	e.peak.observe(took, now.Sub(clock))
 	mean := math.Float64frombits(e.latency.Load())
 	if mean == 0 {

@@ -68,9 +68,6 @@ func outliers(samples []sample, c OutlierConfig) []sample {
 		}
 		failing, slow := share(s.failures, s.tries), share(s.slow, s.tries)
 		switch {
-		case s.owes(&o):
-			s.mute, s.hangs = true, s.waiting >= fewest
-			s.why = fmt.Sprintf("it has %d requests and has not answered for %v, while the others do", s.waiting, s.owing.Round(time.Millisecond))
 		case s.enough && failing >= float64(c.FailureRate) && failing >= worse*share(o.failures, o.tries) &&
 			unlikely(s.failures, s.tries, o.past.failures, o.past.tries):
 			s.why = fmt.Sprintf("%d of its last %d answers failed, and %.1f%% of the others'", s.failures, s.tries, 100*share(o.failures, o.tries))
@@ -89,14 +86,10 @@ func outliers(samples []sample, c OutlierConfig) []sample {
 // rest is what the other endpoints did.
 type rest struct {
 	tally
-	past   tally
-	silent time.Duration // of the one that answered last
-	held   time.Duration // how long a request was with them, by Little's law
+	past tally
 }
 
-func others(samples []sample, but int) rest {
-	o := rest{silent: math.MaxInt64 / worse}
-	var holding time.Duration
+func others(samples []sample, but int) (o rest) {
 	for i, s := range samples {
 		if i == but {
 			continue
@@ -107,22 +100,8 @@ func others(samples []sample, but int) rest {
 		} else {
 			o.past.add(s.tally)
 		}
-		o.silent = min(o.silent, s.silent)
-		holding += time.Duration(s.waiting) * s.span
 	}
-	o.held = holding / time.Duration(max(o.tries, 1))
 	return o
-}
-
-// owes reports whether the endpoint answers nothing although it ought to,
-// while the others do answer. Where requests are long by nature, as in long
-// polling, the others hold as many of them as it does.
-func (s *sample) owes(o *rest) bool {
-	patience := max(hangMin, 8*s.mean, 8*o.held)
-	if s.waiting < fewest {
-		patience *= 4
-	}
-	return s.waiting > 0 && s.owing > patience && s.owing > worse*o.silent && o.silent < hangMin/2
 }
 
 // unlikely reports whether so many bad ones of an endpoint's tries cannot well

@@ -29,27 +29,28 @@ func TestFailureOfAllEjectsNobodyAsAnOutlier(t *testing.T) {
 }
 
 func TestOneLongRequestIsNotTakenForAHang(t *testing.T) {
-	other := sample{tally: tally{tries: 500}, span: 250 * ms, enough: true, mean: 5 * ms, silent: 2 * ms, waiting: 2}
-	polled := sample{tally: tally{tries: 2}, span: 10 * time.Second, mean: 5 * ms, silent: 60 * ms, waiting: 10}
+	other := sample{tally: tally{tries: 500}, span: 250 * ms, mean: 5 * ms, silent: 2 * ms, owed: 2}
+	polled := sample{tally: tally{tries: 2}, span: 10 * time.Second, mean: 5 * ms, silent: 60 * ms, owed: 10}
+	idle := sample{silent: time.Hour}
 	for _, c := range []struct {
 		name        string
-		waiting     int64
+		owed        int64
 		owing, mean time.Duration
 		others      sample
-		suspect     bool
-		hung        bool
+		hangs       bool
 	}{
-		{"one request for half a second", 1, 500 * ms, 5 * ms, other, false, false},
-		{"one request for two seconds", 1, 2000 * ms, 5 * ms, other, true, false},
-		{"three requests for half a second", 3, 500 * ms, 5 * ms, other, true, true},
-		{"three requests that are long by nature", 3, 500 * ms, 200 * ms, other, false, false},
-		{"long polls, of which the others hold as many", 10, 2000 * ms, 5 * ms, polled, false, false},
-		{"none", 0, 0, 5 * ms, other, false, false},
+		{"a request for half a second", 1, 500 * ms, 5 * ms, other, false},
+		{"three requests for half a second", 3, 500 * ms, 5 * ms, other, true},
+		{"three requests for a moment", 3, 200 * ms, 5 * ms, other, false},
+		{"three requests that are long by nature", 3, 500 * ms, 100 * ms, other, false},
+		{"long polls, of which the others hold as many", 10, 2000 * ms, 5 * ms, polled, false},
+		{"three requests while the others have none", 3, 2000 * ms, 5 * ms, idle, false},
+		{"none", 0, 0, 5 * ms, other, false},
 	} {
-		s := sample{tally: tally{tries: 100}, enough: true, mean: c.mean, waiting: c.waiting, owing: c.owing, silent: c.owing}
-		found := ejected(s, c.others, c.others)
-		if got := len(found) > 0; got != c.suspect || got && (!found[0].mute || found[0].hangs != c.hung) {
-			t.Errorf("%s: got %+v", c.name, found)
+		s := sample{tally: tally{tries: 100}, mean: c.mean, owed: c.owed, owing: c.owing, silent: c.owing}
+		patience := s.patience([]sample{c.others, s, c.others}, 1)
+		if got := s.owing > patience && new(doubt).hangs(&s, HealthConfig{}); got != c.hangs {
+			t.Errorf("%s: %v, with a patience of %v", c.name, got, patience)
 		}
 	}
 }
@@ -193,7 +194,7 @@ func TestHistoryLooksBackNoFurtherThanItMust(t *testing.T) {
 	}
 }
 
-func TestEndpointWithLongRequestsIsAskedForItsHealthFirst(t *testing.T) {
+func TestEndpointWithALongRequestIsAskedForItsHealthFirst(t *testing.T) {
 	for _, c := range []struct {
 		hung bool
 		want string
@@ -210,14 +211,12 @@ func TestEndpointWithLongRequestsIsAskedForItsHealthFirst(t *testing.T) {
 			s := ServiceConfig{Endpoints: Addresses(busy), Health: HealthConfig{Path: "/health", Interval: time.Hour}}
 			g, url := start(t, oneService(s))
 			t.Cleanup(func() { close(release) })
-			for range 3 {
-				go func() {
-					if res, err := http.Get(url + "/long"); err == nil {
-						res.Body.Close()
-					}
-				}()
-			}
-			eventually(t, "the long requests are under way", func() bool { return long.Load() == 3 })
+			go func() {
+				if res, err := http.Get(url + "/long"); err == nil {
+					res.Body.Close()
+				}
+			}()
+			eventually(t, "a long request is under way", func() bool { return long.Load() == 1 })
 			g.SetEndpoints("web", []string{named(t, "b")})
 			asked := time.Now()
 			eventually(t, "the state is as it should be", func() bool {
@@ -231,5 +230,24 @@ func TestEndpointWithLongRequestsIsAskedForItsHealthFirst(t *testing.T) {
 				return time.Since(asked) > 2*time.Second && stateOf(g, "web", busy).State == c.want
 			})
 		})
+	}
+}
+
+// TestTriesThatEndedInVainTellOfAHang: where they end soon, few wait at a time.
+func TestTriesThatEndedInVainTellOfAHang(t *testing.T) {
+	release := make(chan struct{})
+	hanging := origin(t, func(w http.ResponseWriter, r *http.Request) { <-release })
+	s := ServiceConfig{Endpoints: Addresses(hanging, named(t, "b"), named(t, "c")), TryTimeout: 50 * ms, Balance: BalanceRoundRobin,
+		Breaker: policy.BreakerConfig{ConsecutiveFailures: -1, FailureRate: -1}, Outlier: OutlierConfig{Interval: 250 * ms, MinimumCalls: 1000}}
+	g, url := start(t, oneService(s))
+	t.Cleanup(func() { close(release) })
+	eventually(t, "it is ejected", func() bool {
+		if status, body := get(t, url); status != 200 {
+			t.Fatalf("%d %s", status, body)
+		}
+		return stateOf(g, "web", hanging).State == "ejected"
+	})
+	if why := stateOf(g, "web", hanging).Why; !strings.Contains(why, "has not answered for") {
+		t.Errorf("why: %s", why)
 	}
 }

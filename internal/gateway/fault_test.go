@@ -142,16 +142,21 @@ func TestQuietEndpointOwesNothing(t *testing.T) {
 	get(t, url)
 	e := (*g.table.Load().services["web"].endpoints.Load())[0]
 	e.answered.Add(-int64(time.Hour)) // as if nobody had asked since
-	if owing := e.owing(); owing != 0 {
-		t.Errorf("owes an answer for %v without a request", owing)
+	if owing, owed := e.owing(); owing != 0 || owed != 0 {
+		t.Errorf("owes %d answers for %v without a request", owed, owing)
 	}
 	e.await()
-	if owing := e.owing(); owing > time.Minute {
-		t.Errorf("owes an answer for %v to a request that has just come", owing)
+	if owing, owed := e.owing(); owing > time.Minute || owed != 1 {
+		t.Errorf("owes %d answers for %v to a request that has just come", owed, owing)
 	}
-	samples := []sample{{owing: e.owing(), silent: e.silent(), waiting: 1}, {tally: tally{tries: 10}}, {tally: tally{tries: 10}}}
-	if found := outliers(samples, OutlierConfig{}.WithDefaults()); len(found) > 0 {
-		t.Errorf("ejected: %s", found[0].why)
+	e.waiting.Add(-1)
+	e.tried(policy.Failure, time.Now(), time.Second, 0, errTimeout)
+	if owing, owed := e.owing(); owing < time.Second || owing > time.Minute || owed != 1 {
+		t.Errorf("owes %d answers for %v to a request that has waited in vain", owed, owing)
+	}
+	e.tried(policy.Success, time.Now(), 1, 0, nil)
+	if owing, owed := e.owing(); owing != 0 || owed != 0 {
+		t.Errorf("owes %d answers for %v after one", owed, owing)
 	}
 }
 

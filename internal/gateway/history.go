@@ -55,15 +55,14 @@ func (t *tally) add(other tally) {
 type sample struct {
 	endpoint *endpoint
 	tally
-	span    time.Duration // that the tally is of
-	past    tally         // of the last outlierSpan
-	mean    time.Duration
-	enough  bool          // tries to judge by
-	silent  time.Duration // since its last answer
-	owing   time.Duration // of that, with a request waiting
-	waiting int64         // requests
+	span   time.Duration // that the tally is of
+	past   tally         // of the last outlierSpan
+	mean   time.Duration
+	enough bool          // tries to judge by
+	silent time.Duration // since its last answer
+	owing  time.Duration // of that, with a request that waits or did in vain
+	owed   int64         // such requests
 
-	why         string // it is an outlier
-	mute, hangs bool   // it answers nothing; and that is no long request or two
-	slowly      bool   // it answers, but late
+	why           string // it is an outlier
+	hangs, slowly bool   // it answers nothing, or late
 }

@@ -10,43 +10,55 @@ import (
 // outlierSpan is how far back endpoints are compared.
 const outlierSpan = 10 * time.Second
 
-// hangMin is how long an endpoint must have been silent to be taken for hung.
-const hangMin = 250 * time.Millisecond
-
-// watchOutliers compares the service's endpoints and ejects outliers.
+// watchOutliers compares the service's endpoints, listens for those that have
+// become silent, and ejects outliers.
 func (s *service) watchOutliers() {
-	histories := map[*endpoint]*history{}
-	last := time.Now()
+	histories, doubts := map[*endpoint]*history{}, doubts{}
+	var samples []sample
 	var load brownout
 	var shed uint64
+	last, doubtful := time.Now(), false
+	due := last.Add(s.config.Load().Outlier.Interval)
 	for {
-		c := s.config.Load()
-		timer := time.NewTimer(c.Outlier.Interval)
+		wait, doubted := max(time.Until(due), 0), s.doubted
+		if doubtful {
+			wait, doubted = min(wait, silenceInterval), nil
+		}
+		timer := time.NewTimer(wait)
 		select {
 		case <-s.ctx.Done():
 			timer.Stop()
 			return
+		case <-doubted:
+			timer.Stop()
+			doubtful = true
+			continue
 		case <-timer.C:
 		}
-		now := time.Now()
-		stalled := now.Sub(last) > 3*c.Outlier.Interval
-		last = now
-		if stalled {
+		now, c := time.Now(), s.config.Load()
+		if now.Sub(last) > wait+2*c.Outlier.Interval {
 			// Afloat itself stood still: whatever looks slow now is its own fault.
 			clear(histories)
+			clear(doubts)
+			last, due, samples, doubtful = now, now.Add(c.Outlier.Interval), nil, false
 			continue
 		}
-		s.compare(histories, c.Outlier)
-		s.judgeLoad(&load, &shed, now, c.BrownoutAfter)
-		for _, e := range *s.endpoints.Load() {
-			e.pool.prune(c.IdleTimeout)
+		if !now.Before(due) {
+			samples = s.compare(histories, c.Outlier)
+			s.judgeLoad(&load, &shed, now, c.BrownoutAfter)
+			for _, e := range *s.endpoints.Load() {
+				e.pool.prune(c.IdleTimeout)
+			}
+			due = now.Add(c.Outlier.Interval)
 		}
-		last = time.Now() // comparing may have taken a while
+		s.listen(samples, doubts, c)
+		doubtful = len(doubts) > 0
+		last = time.Now() // all that may have taken a while
 	}
 }
 
 // compare takes a sample of every endpoint and trips the breakers of outliers.
-func (s *service) compare(histories map[*endpoint]*history, c OutlierConfig) {
+func (s *service) compare(histories map[*endpoint]*history, c OutlierConfig) []sample {
 	all := *s.endpoints.Load()
 	for e := range histories {
 		if !slices.Contains(all, e) {
@@ -60,31 +72,33 @@ func (s *service) compare(histories map[*endpoint]*history, c OutlierConfig) {
 			h = &history{keep: max(int(outlierSpan/c.Interval), 1)}
 			histories[e] = h
 		}
-		if !e.usable() || e.breaker.Status().State != policy.BreakerClosed {
+		if !e.undoubted() {
 			h.marks = h.marks[:0]
 			continue
 		}
 		h.add(e.counts.now())
 		v := h.recent(uint64(c.MinimumCalls), c.Interval)
 		v.endpoint = e
-		v.silent, v.owing, v.waiting = e.silent(), e.owing(), e.waiting.Load()
 		samples = append(samples, v)
 	}
 	s.slowLimit.Store(int64(slowLimit(samples, c)))
 	if c.Disabled {
-		return
+		return nil
 	}
 	room := ejectable(len(all), len(samples), float64(c.EjectedMax))
 	for _, v := range outliers(samples, c) {
 		if room <= 0 {
-			return
-		}
-		if v.mute && !s.confirmHang(&v) {
-			continue
+			break
 		}
 		room--
 		s.eject(v)
 	}
+	return samples
+}
+
+// undoubted reports whether the endpoint is in use without reservation.
+func (e *endpoint) undoubted() bool {
+	return e.usable() && e.breaker.State() == policy.BreakerClosed
 }
 
 // ejectable is how many more of all endpoints may be ejected while so many are
@@ -101,18 +115,4 @@ func (s *service) eject(v sample) {
 	if v.hangs {
 		v.endpoint.hung.Store(int64(time.Since(clock)))
 	}
-}
-
-// confirmHang asks an endpoint that answers none of its requests for its
-// health, where it has a path for that: it may just have long ones, and with
-// one or two of them nothing else tells the difference.
-func (s *service) confirmHang(v *sample) bool {
-	c := s.config.Load().Health
-	if !c.asks() {
-		return v.hangs
-	}
-	c.Timeout = min(c.Timeout, 2*hangMin)
-	begun := time.Now()
-	v.hangs = v.endpoint.check(s.ctx, c) != nil && !s.lag.stalledSince(begun, time.Now())
-	return v.hangs
 }

@@ -31,8 +31,8 @@ func (b peakEWMA) pick(w wish) *endpoint {
 // it owes counts from a few requests on: it takes as many to find a hang.
 func (e *endpoint) cost(now time.Duration) float64 {
 	latency := max(e.peak.at(now), latencyLeast)
-	if e.waiting.Load() >= fewest {
-		latency = max(latency, e.owing().Seconds())
+	if owing, owed := e.owing(); owed >= fewest {
+		latency = max(latency, owing.Seconds())
 	}
 	return latency * (e.load(now) + 1)
 }

@@ -48,6 +48,8 @@ type service struct {
 	// slowLimit is from which time on a response counts as slow, in
 	// nanoseconds; 0 while there is nothing to compare with.
 	slowLimit atomic.Int64
+	// doubted wakes whoever listens for endpoints that have become silent.
+	doubted chan struct{}
 
 	mu      sync.Mutex         // guards changes of endpoints
 	zone    string             // of Afloat itself; guarded
@@ -61,7 +63,7 @@ type service struct {
 
 // newService starts a service without endpoints.
 func newService(name string, c ServiceConfig, observer Observer, late *lag) *service {
-	s := &service{name: name, observer: observer, lag: late}
+	s := &service{name: name, observer: observer, lag: late, doubted: make(chan struct{}, 1)}
 	s.service, s.hash = s, hashOf(name)
 	c = c.WithDefaults()
 	s.config.Store(&c)
