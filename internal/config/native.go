@@ -100,9 +100,9 @@ func (a *assembler) addService(name string, s Service, at place) {
 	a.out.Processes = append(a.out.Processes, process)
 }
 
-// holdDefault is how long requests wait for a replica where there is none: some
+// holdAbsent is how long requests wait for a replica where there is none: some
 // times as long as most take to start again.
-const holdDefault = 2 * time.Second
+const holdAbsent = 2 * time.Second
 
 // fillIn gives the assembly what is left open.
 func (a *assembler) fillIn() {
@@ -128,8 +128,8 @@ func (a *assembler) fillIn() {
 		}
 	}
 	for _, p := range out.Processes {
-		if s, ok := out.Gateway.Services[p.Name]; ok && s.Hold == 0 {
-			s.Hold = holdDefault
+		if s, ok := out.Gateway.Services[p.Name]; ok {
+			s.HoldAbsent = holdAbsent
 			out.Gateway.Services[p.Name] = s
 		}
 	}

@@ -13,11 +13,8 @@ import (
 // such as an overload, may be over long before their open periods are, and
 // somebody must find out.
 func (s *subset) scout(all []*endpoint) (c choice, ok bool) {
-	if slices.ContainsFunc(all, (*endpoint).usable) || !slices.ContainsFunc(all, (*endpoint).ejectedByItself) {
-		return choice{}, false
-	}
-	now, last := int64(time.Since(clock)), s.scouted.Load()
-	if last != 0 && now-last < int64(recoveryInterval) || !s.scouted.CompareAndSwap(last, now) {
+	now, last := time.Since(clock), s.scouted.Load()
+	if !s.scoutable(all, now) || !s.scouted.CompareAndSwap(last, int64(now)) {
 		return choice{}, false
 	}
 	start := rand.IntN(len(all))
@@ -28,6 +25,15 @@ func (s *subset) scout(all []*endpoint) (c choice, ok bool) {
 		}
 	}
 	return choice{}, false
+}
+
+// scoutable reports whether it is time for a scout.
+func (s *subset) scoutable(all []*endpoint, now time.Duration) bool {
+	if slices.ContainsFunc(all, (*endpoint).usable) || !slices.ContainsFunc(all, (*endpoint).ejectedByItself) {
+		return false
+	}
+	last := time.Duration(s.scouted.Load())
+	return last == 0 || now-last >= recoveryInterval
 }
 
 // returned takes the end of a request that scouted: if it was answered well,

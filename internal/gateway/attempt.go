@@ -15,12 +15,20 @@ import (
 // own.
 func (x *exchange) attempt() (o outcome) {
 	start := x.takeNow()
-	if x.chooseVersion(); x.held() {
-		start = time.Now()
+	for {
 		x.chooseVersion()
-	}
-	if !x.chooseEndpoint(&o, start) {
-		return o
+		held, left := x.held()
+		if held {
+			start = time.Now()
+			x.chooseVersion()
+		}
+		patient := left > 0
+		if x.chooseEndpoint(&o, start, patient) {
+			break
+		}
+		if !patient {
+			return o
+		} // else another was faster
 	}
 	if x.race != nil {
 		x.race.arm(x)
@@ -31,20 +39,22 @@ func (x *exchange) attempt() (o outcome) {
 }
 
 // chooseEndpoint begins a try. It returns false, and why in o, where there is no
-// endpoint for it.
-func (x *exchange) chooseEndpoint(o *outcome, start time.Time) bool {
+// endpoint for it, or for one that is patient none that is worth it.
+func (x *exchange) chooseEndpoint(o *outcome, start time.Time, patient bool) bool {
 	c, ok := x.home()
 	var reason Reason
 	var retryAfter time.Duration
 	if !ok {
-		c, reason, retryAfter = x.among().choose(x.tried, x.draw(), start)
+		c, reason, retryAfter = x.among().choose(x.tried, x.draw(), start, patient)
 	}
 	if reason != "" {
 		err := &policy.Rejected{Policy: "breaker", Reason: policy.ErrOpen, RetryAfter: retryAfter}
 		*o = outcome{class: policy.Shed, reason: reason, err: err, retryAfter: retryAfter}
 		return false
 	}
-	x.asked = c
+	if x.asked = c; x.version != nil && !x.pinned {
+		x.version.requests.Add(1)
+	}
 	x.tried = append(x.tried, c.endpoint)
 	x.record.Tries++
 	x.record.Endpoint = c.endpoint.address

@@ -17,12 +17,13 @@ type choice struct {
 
 // choose picks an endpoint, rather not one that was tried before. It may come
 // back to a tried one, and to one that is down when all are: with nothing
-// better, a try can only help. It passes an open breaker only to scout; else
-// retryAfter says when the first of them will let a probe through.
+// better, a try can only help, unless the caller is patient and waits for
+// something better. It passes an open breaker only to scout; else retryAfter says
+// when the first of them will let a probe through.
 //
 // Draw is the hash of what keeps a request at an endpoint, or a random number,
 // and at is now.
-func (s *subset) choose(tried []*endpoint, draw uint64, at time.Time) (c choice, reason Reason, retryAfter time.Duration) {
+func (s *subset) choose(tried []*endpoint, draw uint64, at time.Time, patient bool) (c choice, reason Reason, retryAfter time.Duration) {
 	all, tiers, config := *s.endpoints.Load(), *s.tiers.Load(), s.service.config.Load()
 	if len(all) == 0 {
 		return choice{}, ReasonNoEndpoint, 0
@@ -45,8 +46,10 @@ func (s *subset) choose(tried []*endpoint, draw uint64, at time.Time) (c choice,
 	if c, ok := s.scout(all); ok {
 		return c, "", 0
 	}
-	if c, ok := lastResort(all, tried); ok {
-		return c, "", 0
+	if !patient {
+		if c, ok := lastResort(all, tried); ok {
+			return c, "", 0
+		}
 	}
 	if !slices.ContainsFunc(all, func(e *endpoint) bool { return !e.draining.Load() }) {
 		return choice{}, ReasonNoEndpoint, 0

@@ -254,9 +254,13 @@ type ServiceConfig struct {
 	// Hash is the key for ringHash and maglev. Default: the client's address.
 	Hash HashConfig `yaml:"hash"`
 	// Hold is how long a request, or a connection of TCP, waits for an endpoint
-	// while the service has none, or all refuse connections. Negative: not at
-	// all. Default 2s where Afloat runs the service's process, else not at all.
+	// while none is usable. Negative: not at all. Default: where Afloat runs the
+	// service's process, 2s while there is none or all refuse connections; else
+	// not at all.
 	Hold time.Duration `yaml:"hold"`
+	// HoldAbsent is Hold where that is 0, while there is no endpoint or all refuse
+	// connections.
+	HoldAbsent time.Duration `yaml:"-"`
 	// Warmup is how long an endpoint that was added, or was down, gets less
 	// than its share, which grows meanwhile. Default: none.
 	Warmup time.Duration `yaml:"warmup"`

@@ -283,9 +283,11 @@ func (x *exchange) try() (keep bool, class policy.Class) {
 			x.record.Tries--
 			continue // no try has been made
 		}
-		if o.reason == ReasonUnreachable && x.body.replayable() && x.held() {
-			x.endTry(o.class)
-			continue // what it lacked is there
+		if o.reason == ReasonUnreachable && x.body.replayable() {
+			if held, _ := x.held(); held {
+				x.endTry(o.class)
+				continue // what it lacked is there
+			}
 		}
 		if !o.repeatable(x) {
 			return x.finish(&o)

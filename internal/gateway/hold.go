@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -23,7 +24,7 @@ const (
 // all refuse connections.
 func (s *subset) absent() bool {
 	for _, e := range *s.endpoints.Load() {
-		if !e.draining.Load() && !(e.down.Load() && e.refusing.Load()) {
+		if !e.down.Load() || !e.refusing.Load() {
 			return false
 		}
 	}
@@ -33,12 +34,30 @@ func (s *subset) absent() bool {
 // present reports whether an endpoint is usable.
 func (s *subset) present() bool { return slices.ContainsFunc(*s.endpoints.Load(), (*endpoint).usable) }
 
-// enter takes a place under the service's limit. Where no endpoint is there, such
+// hold is for how long requests wait where no endpoint is usable.
+func (s *subset) hold() time.Duration {
+	c := s.service.config.Load()
+	switch {
+	case s.absent():
+		return cmp.Or(c.Hold, c.HoldAbsent)
+	case c.Hold <= 0, s.present(), s.panics(*s.endpoints.Load(), c):
+		return 0
+	}
+	return c.Hold
+}
+
+// opens reports whether one of those that wait may go on.
+func (s *subset) opens() bool {
+	return s.present() || s.scoutable(*s.endpoints.Load(), time.Since(clock))
+}
+
+// enter takes a place under the service's limit. Where no endpoint is usable, such
 // as while the only replica is started again, a request waits before it takes
 // one, and then for a place too: a service that is back would otherwise refuse
 // most of those that waited for it.
 func (x *exchange) enter(s *service, by policy.Caller) (permit policy.AdaptivePermit, err error) {
-	if !x.to.subset.absent() || !x.holdUntil(x.to.subset.present) {
+	hold := x.to.subset.hold()
+	if hold <= 0 || !x.holdUntil(hold, x.to.subset.opens) {
 		return x.acquire(s, by)
 	}
 	free := func() bool {
@@ -48,21 +67,26 @@ func (x *exchange) enter(s *service, by policy.Caller) (permit policy.AdaptivePe
 		permit, err = x.acquire(s, by)
 		return err == nil
 	}
-	if free() || x.holdUntil(free) {
+	if free() || x.holdUntil(hold, free) {
 		return permit, nil
 	}
 	return x.acquire(s, by)
 }
 
-// held waits for an endpoint where none is there, and reports whether one is now.
-func (x *exchange) held() bool {
-	return x.among().absent() && x.holdUntil(x.among().present)
+// held waits for an endpoint where none is usable, and reports whether it did and
+// one is, or is to be tried again. Left is for how long it may wait on.
+func (x *exchange) held() (opens bool, left time.Duration) {
+	hold := x.among().hold()
+	if hold <= 0 || !x.holdUntil(hold, x.among().opens) {
+		return false, 0
+	}
+	return true, hold - x.record.Decisions.Held
 }
 
-// holdUntil waits until what a request is held for is there, for what is left of the
-// service's hold, and reports whether it is.
-func (x *exchange) holdUntil(there func() bool) bool {
-	left := x.to.service.config.Load().Hold - x.record.Decisions.Held
+// holdUntil waits until what a request is held for is there, for what is left of
+// hold, and reports whether it is.
+func (x *exchange) holdUntil(hold time.Duration, there func() bool) bool {
+	left := hold - x.record.Decisions.Held
 	if left <= 0 {
 		return false
 	}

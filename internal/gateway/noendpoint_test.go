@@ -113,11 +113,63 @@ func TestTCPWaitsWhileAllRefuseConnections(t *testing.T) {
 	}
 }
 
-// TestHangingOrFailingServiceHoldsNobody: who answers badly is there.
-func TestHangingOrFailingServiceHoldsNobody(t *testing.T) {
+// TestRequestsWaitWhileAllAreEjected: one at a time scouts, and the others are
+// served with it once the service is well.
+func TestRequestsWaitWhileAllAreEjected(t *testing.T) {
+	well := make(chan struct{})
+	a, b := origin(t, func(w http.ResponseWriter, r *http.Request) { <-well }), refusing(t)
+	g, url := start(t, oneService(ServiceConfig{Hold: time.Minute, Timeout: time.Minute, TryTimeout: time.Minute, Endpoints: Addresses(a, b),
+		Breaker: policy.BreakerConfig{OpenDuration: time.Hour}}))
+	for _, e := range *g.table.Load().services["web"].endpoints.Load() {
+		e.breaker.Trip("test")
+	}
+	var all sync.WaitGroup
+	for name, client := range clients(t) {
+		for _, method := range []string{"GET", "POST", "GET"} {
+			all.Go(func() {
+				if res, body := do(t, client, method, url, "a body"); res.StatusCode != 200 {
+					t.Errorf("%s, %s: %d %s", name, method, res.StatusCode, body)
+				}
+			})
+		}
+	}
+	eventually(t, "some wait, and one has gone ahead", func() bool {
+		s := g.Status().Services[0]
+		return s.Held > 0 && stateOf(g, "web", a).InFlight > 0
+	})
+	close(well)
+	all.Wait()
+}
+
+// TestServiceIsPaused by an operator who takes its endpoints out for a moment.
+func TestServiceIsPaused(t *testing.T) {
+	address := named(t, "a")
+	g, url := start(t, oneService(ServiceConfig{Hold: time.Minute, Timeout: time.Minute, Endpoints: Addresses(address)}))
+	for _, kind := range []LeverKind{LeverDrain, LeverIsolate} {
+		if err := g.Pull(Lever{Service: "web", Endpoint: address, Kind: kind, Why: "a moment", Who: "ada"}); err != nil {
+			t.Fatal(err)
+		}
+		answered := make(chan int)
+		go func() {
+			status, _ := get(t, url)
+			answered <- status
+		}()
+		eventually(t, "the request waits", func() bool { return g.Status().Services[0].Held == 1 })
+		if _, err := g.Undo("web", address, kind, "done"); err != nil {
+			t.Fatal(err)
+		}
+		if status := <-answered; status != 200 {
+			t.Errorf("%s: %d", kind, status)
+		}
+	}
+}
+
+// TestServiceThatIsThereHoldsNobodyByDefault: to fail fast is better, where nobody
+// knows how long it will last.
+func TestServiceThatIsThereHoldsNobodyByDefault(t *testing.T) {
 	address := origin(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500) })
 	n := new(notes)
-	_, url := startObserved(t, oneService(ServiceConfig{Hold: time.Hour, Timeout: time.Hour, Endpoints: Addresses(address),
+	_, url := startObserved(t, oneService(ServiceConfig{HoldAbsent: time.Hour, Timeout: time.Hour, Endpoints: Addresses(address),
 		Breaker: policy.BreakerConfig{ConsecutiveFailures: 2}, Health: HealthConfig{Path: "/", UnhealthyThreshold: 1}}), n)
 	for i := range 10 {
 		get(t, url)

@@ -27,12 +27,14 @@ type reached struct {
 func (s *service) reach(ctx context.Context, draw uint64) (r reached) {
 	tries := s.retry.Begin()
 	var tried []*endpoint
-	end := time.Now().Add(s.config.Load().Hold)
-	held := func() bool {
-		return s.absent() && s.holdUntil(end, s.present, func(time.Time) bool { return ctx.Err() != nil })
-	}
-	for held(); ; {
-		c, reason, _ := s.choose(tried, draw, time.Now())
+	began, gone := time.Now(), func(time.Time) bool { return ctx.Err() != nil }
+	for {
+		hold := s.hold()
+		patient := hold > 0 && s.holdUntil(began.Add(hold), s.opens, gone) && time.Since(began) < hold
+		c, reason, _ := s.choose(tried, draw, time.Now(), patient)
+		if reason != "" && patient {
+			continue // another was faster
+		}
 		if reason != "" {
 			r.reason, r.err = reason, errors.New(string(reason))
 			return r
@@ -47,7 +49,7 @@ func (s *service) reach(ctx context.Context, draw uint64) (r reached) {
 		if class == policy.Shed && other {
 			continue // it was not asked
 		}
-		if held() {
+		if hold := s.hold(); hold > 0 && s.holdUntil(began.Add(hold), s.opens, gone) {
 			continue // what it lacked is there
 		}
 		wait, again, _ := tries.Again(class, 0, 0)

@@ -37,7 +37,6 @@ func (x *exchange) chooseVersion() {
 		return
 	}
 	x.version = s.version(x)
-	x.version.requests.Add(1)
 }
 
 // version is where the request belongs, or, where that has no usable endpoint,
