@@ -1,10 +1,6 @@
 package gateway
 
-import (
-	"encoding/binary"
-
-	"golang.org/x/net/http2/hpack"
-)
+import "golang.org/x/net/http2/hpack"
 
 // fieldWatch reads the blocks of fields that a client of HTTP/2 sends, and tells
 // of requests that net/http answers with 400, since they have fields that belong
@@ -99,57 +95,3 @@ func (w *fieldWatch) field(f hpack.HeaderField) {
 		w.bad = w.bad || w.request
 	}
 }
-
-// answerAndReset has a stream end with a reset: net/http ends what is malformed
-// with an answer alone, where section 8.1.1 wants an error of the stream.
-func (m *metered) answerAndReset(stream uint32) {
-	m.writing.Lock()
-	defer m.writing.Unlock()
-	if m.wrong == nil {
-		m.wrong = make(map[uint32]struct{})
-	}
-	m.wrong[stream] = struct{}{}
-}
-
-// gaveUp forgets a stream that its client has reset.
-func (m *metered) gaveUp(stream uint32) {
-	m.writing.Lock()
-	defer m.writing.Unlock()
-	delete(m.wrong, stream)
-}
-
-// resetting is what is written in place of p, where one of the wrong streams may
-// end: its last frame does not end it, and a reset comes behind.
-func (m *metered) resetting(p []byte) (q []byte) {
-	for {
-		if m.resets != 0 && m.out.skip <= len(p) {
-			q, p = append(q, p[:m.out.skip]...), p[m.out.skip:]
-			q = append(q, 0, 0, 4, frameReset, 0)
-			q = binary.BigEndian.AppendUint32(q, m.resets)
-			q = binary.BigEndian.AppendUint32(q, uint32(codeProtocol))
-			m.out.skip, m.resets = 0, 0
-			m.earn((&frameHead{kind: frameReset, code: codeProtocol}).sent())
-		}
-		rest, f, ok := m.out.next(p)
-		q, p = append(q, p[:len(p)-len(rest)]...), rest
-		if !ok {
-			return q
-		}
-		m.earn(f.sent())
-		if _, wrong := m.wrong[f.stream]; !wrong {
-			continue
-		}
-		switch ends := f.flags&flagEndStream != 0; {
-		case f.kind == frameReset:
-			delete(m.wrong, f.stream)
-		case ends && (f.kind == frameData || f.kind == frameHeaders && f.flags&flagEndHeaders != 0):
-			delete(m.wrong, f.stream)
-			if m.resets = f.stream; len(q) >= frameHeadBytes { // else the flag is out
-				q[len(q)-frameHeadBytes+4] &^= flagEndStream
-			}
-		}
-	}
-}
-
-// codeProtocol is PROTOCOL_ERROR.
-const codeProtocol = 1

@@ -22,7 +22,7 @@ type inlet struct {
 // begin takes what the codec has read.
 func (in *inlet) begin(of *metered, begun []byte, headerBytes int) {
 	in.of, in.buf = of, begun
-	in.fields.malformed, in.fields.stringMax = of.answerAndReset, headerBytes
+	in.fields.malformed, in.fields.stringMax = of.wrong.add, headerBytes
 	in.walk.fields, in.walk.skip = &in.fields, len(http1.Preface)
 	in.scan()
 }
@@ -80,7 +80,7 @@ func (in *inlet) scan() {
 func (in *inlet) noted(f *frameHead) {
 	in.of.earn(f.received())
 	if f.kind == frameReset {
-		in.of.gaveUp(f.stream)
+		in.of.wrong.remove(f.stream)
 	}
 }
 

@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"slices"
@@ -103,6 +105,41 @@ func TestMalformedRequestOfHTTP2EndsWithAReset(t *testing.T) {
 	}
 }
 
+// TestResetComesBehindAnAnswerHoweverItIsWritten: the stream ends in any case.
+func TestResetComesBehindAnAnswerHoweverItIsWritten(t *testing.T) {
+	var sent frames
+	sent.hold = 1 << 10
+	sent.frame(frameHeaders, flagEndHeaders, 1, []byte{0x8c})
+	sent.frame(frameData, flagEndStream, 3, []byte("of another"))
+	sent.frame(frameData, flagEndStream, 1, []byte("malformed"))
+	sent.frame(frameData, flagEndStream, 5, nil)
+	for size := 1; size <= len(sent.held); size++ {
+		var wire bytes.Buffer
+		m := &metered{Conn: readerConn{w: &wire}}
+		m.wrong.add(1)
+		for piece := range slices.Chunk(sent.held, size) {
+			if n, err := m.Write(piece); n != len(piece) || err != nil {
+				t.Fatal(n, err)
+			}
+		}
+		var got []string
+		f := frames{r: bufio.NewReader(&wire)}
+		for range 5 {
+			head, err := f.r.Peek(frameHeadBytes)
+			if err != nil {
+				t.Fatalf("in pieces of %d: %v", size, err)
+			}
+			stream := binary.BigEndian.Uint32(head[5:])
+			kind, payload := f.read(t)
+			got = append(got, fmt.Sprintf("%d:%d:%q", stream, kind, payload))
+		}
+		want := []string{`1:1:"\x8c"`, `3:0:"of another"`, `1:0:"malformed"`, `1:3:"\x00\x00\x00\x01"`, `5:0:""`}
+		if !slices.Equal(got, want) {
+			t.Errorf("in pieces of %d: %q", size, got)
+		}
+	}
+}
+
 // TestTrailersOfHTTP2AreNoRequest: what they may not have is not passed on.
 func TestTrailersOfHTTP2AreNoRequest(t *testing.T) {
 	g, _ := start(t, oneService(ServiceConfig{Endpoints: Addresses(echo(t))}))
@@ -137,14 +174,15 @@ func TestSettingThatStandsTwiceIsTheLast(t *testing.T) {
 	}
 }
 
-// readerConn is a connection from which a reader is read.
+// readerConn is a connection of a reader and a writer.
 type readerConn struct {
 	net.Conn
 	r io.Reader
+	w io.Writer
 }
 
-func (g readerConn) Read(p []byte) (int, error)        { return g.r.Read(p) }
-func (g readerConn) Write(p []byte) (n int, err error) { return len(p), nil }
+func (g readerConn) Read(p []byte) (int, error)  { return g.r.Read(p) }
+func (g readerConn) Write(p []byte) (int, error) { return g.w.Write(p) }
 
 // through is what net/http gets of data, read in parts of so many bytes.
 func through(t *testing.T, begun int, data []byte, in func(io.Reader) io.Reader, size int) []byte {

@@ -27,14 +27,14 @@ type metered struct {
 	credit  atomic.Int64
 	filled  time.Time // when time last gave credit
 	spent   bool
+	wrong   wrongStreams
 
 	writing sync.Mutex // guards what follows
 	out     frameWalk
-	begun   bool                // a frame was written
-	warned  bool                // that the connection ends
-	due     atomic.Bool         // such a warning
-	wrong   map[uint32]struct{} // streams to be reset after their answer
-	resets  uint32              // one of them, after the frame under way; 0: none
+	begun   bool        // a frame was written
+	warned  bool        // that the connection ends
+	due     atomic.Bool // such a warning
+	reset   uint32      // a wrong stream that is reset after the frame under way; 0: none
 }
 
 const (
@@ -77,7 +77,7 @@ func (m *metered) Read(p []byte) (int, error) {
 func (m *metered) Write(p []byte) (int, error) {
 	m.writing.Lock()
 	defer m.writing.Unlock()
-	if len(m.wrong) > 0 {
+	if m.reset != 0 || m.wrong.any() {
 		if _, err := m.Conn.Write(m.resetting(p)); err != nil {
 			return 0, err
 		}

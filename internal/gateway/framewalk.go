@@ -27,6 +27,8 @@ const (
 
 	frameHeadBytes = 9
 	codeBytes      = 4
+
+	codeProtocol = 1 // PROTOCOL_ERROR
 )
 
 // received is the credit of a frame from the client.

@@ -47,8 +47,12 @@ func (s *service) listen(samples []sample, known doubts, c *ServiceConfig) {
 	room := ejectable(len(*s.endpoints.Load()), used, float64(c.Outlier.EjectedMax))
 	for i := range samples {
 		v := &samples[i]
+		if v.owed == 0 || v.owing <= hangMin/2 || !v.endpoint.undoubted() {
+			delete(known, v.endpoint)
+			continue
+		}
 		patience := v.patience(samples, i)
-		if v.owed == 0 || v.owing <= patience/2 || !v.endpoint.undoubted() {
+		if v.owing <= patience/2 {
 			delete(known, v.endpoint)
 			continue
 		}
@@ -66,7 +70,7 @@ func (s *service) listen(samples []sample, known doubts, c *ServiceConfig) {
 		}
 	}
 	for e := range known {
-		if e.draining.Load() {
+		if len(samples) == 0 || !e.undoubted() {
 			delete(known, e)
 		}
 	}
@@ -76,9 +80,6 @@ func (s *service) listen(samples []sample, known doubts, c *ServiceConfig) {
 // silent too, or have nothing to do. Where requests are long by nature, as in
 // long polling, the others hold as many of them as it does.
 func (v *sample) patience(samples []sample, at int) time.Duration {
-	if v.owed == 0 {
-		return 0
-	}
 	silent, holding, tries := time.Duration(math.MaxInt64), time.Duration(0), uint64(0)
 	for i, o := range samples {
 		if i != at {
