@@ -98,16 +98,7 @@ func TestTCPWaitsWhileAllRefuseConnections(t *testing.T) {
 	g, url := start(t, c)
 	conn := connect(t, url)
 	eventually(t, "the connection waits", func() bool { return g.Status().Services[0].Held == 1 })
-	l := listen()
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() { defer conn.Close(); io.Copy(conn, conn) }()
-		}
-	}()
+	go giveBack(listen())
 	if got := conn.says("x"); got != "x" {
 		t.Errorf("got %q", got)
 	}

@@ -30,6 +30,17 @@ func tcpOrigin(t *testing.T, name string) string {
 	})
 }
 
+// giveBack serves what it gets to whoever sent it.
+func giveBack(l net.Listener) {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() { defer conn.Close(); io.Copy(conn, conn) }()
+	}
+}
+
 // tcpTo is a configuration with one listener that passes everything on.
 func tcpTo(endpoints ...string) *Config {
 	return &Config{
@@ -257,15 +268,7 @@ func TestTLSPassesThroughBySNI(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { l.Close() })
-		go func() {
-			for {
-				conn, err := l.Accept()
-				if err != nil {
-					return
-				}
-				go func() { defer conn.Close(); io.Copy(conn, conn) }()
-			}
-		}()
+		go giveBack(l)
 		return l.Addr().String()
 	}
 	c := &Config{
