@@ -62,6 +62,7 @@ type sample struct {
 	silent time.Duration // since its last answer
 	owing  time.Duration // of that, with a request that waits or did in vain
 	owed   int64         // such requests
+	inVain bool          // some of them waited in vain
 
 	why           string // it is an outlier
 	hangs, slowly bool   // it answers nothing, or late

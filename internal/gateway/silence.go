@@ -40,6 +40,7 @@ func (s *service) listen(samples []sample, known doubts, c *ServiceConfig) {
 		v := &samples[i]
 		v.silent = v.endpoint.silent()
 		v.owing, v.owed = v.endpoint.owing()
+		v.inVain = v.endpoint.unanswered.Load() > 0
 		if v.endpoint.undoubted() {
 			used++
 		}
@@ -55,6 +56,9 @@ func (s *service) listen(samples []sample, known doubts, c *ServiceConfig) {
 		if v.owing <= patience/2 {
 			delete(known, v.endpoint)
 			continue
+		}
+		if v.owed < fewest && !v.inVain {
+			patience *= 4 // it may just be long
 		}
 		d := known[v.endpoint]
 		if d == nil {
@@ -97,7 +101,9 @@ func (v *sample) patience(samples []sample, at int) time.Duration {
 
 // hangs reports whether it is no long request or two for which the endpoint is
 // silent. Where it has a path for its health, it is asked for that: nothing else
-// tells the difference with one or two requests.
+// tells the difference with one or two requests. One that does its requests one
+// after the other answers that late, too; where tries have ended in vain already,
+// that is no excuse.
 func (d *doubt) hangs(v *sample, c HealthConfig) bool {
 	if !c.asks() {
 		return v.owed >= fewest
@@ -105,7 +111,6 @@ func (d *doubt) hangs(v *sample, c HealthConfig) bool {
 	e := v.endpoint
 	if d.asked.IsZero() || d.well && time.Since(d.asked) > sureFor {
 		*d = doubt{asked: time.Now(), answer: make(chan error, 1)}
-		c.Timeout = min(c.Timeout, 2*hangMin)
 		go func() { d.answer <- e.check(e.service.ctx, c) }()
 		return false
 	}
@@ -117,6 +122,6 @@ func (d *doubt) hangs(v *sample, c HealthConfig) bool {
 		d.well = err == nil || e.service.lag.stalledSince(d.asked, time.Now())
 		return !d.well
 	default:
-		return time.Since(d.asked) > hangMin/2
+		return time.Since(d.asked) > 2*hangMin || v.inVain && time.Since(d.asked) > hangMin/2
 	}
 }
