@@ -45,7 +45,7 @@ func (x *exchange) chooseEndpoint(o *outcome, start time.Time, patient bool) boo
 	var reason Reason
 	var retryAfter time.Duration
 	if !ok {
-		c, reason, retryAfter = x.among().choose(x.tried, x.draw(), start, patient)
+		c, reason, retryAfter = x.among().choose(demand{x.tried, x.draw(), start, patient, !x.repeatable()})
 	}
 	if reason != "" {
 		err := &policy.Rejected{Policy: "breaker", Reason: policy.ErrOpen, RetryAfter: retryAfter}

@@ -15,25 +15,38 @@ type choice struct {
 	scouts   bool // for all endpoints, which are ejected
 }
 
+// demand is what a try wants.
+type demand struct {
+	tried []*endpoint // by the same request
+	// draw is the hash of what keeps a request at an endpoint, or a random number.
+	draw uint64
+	at   time.Time // now
+	// patient means that it rather waits than asks one that is down.
+	patient bool
+	// once means that it may not be sent again: then it is no probe, if others may
+	// be.
+	once bool
+}
+
 // choose picks an endpoint, rather not one that was tried before. It may come
 // back to a tried one, and to one that is down when all are: with nothing
-// better, a try can only help, unless the caller is patient and waits for
-// something better. It passes an open breaker only to scout; else retryAfter says
-// when the first of them will let a probe through.
-//
-// Draw is the hash of what keeps a request at an endpoint, or a random number,
-// and at is now.
-func (s *subset) choose(tried []*endpoint, draw uint64, at time.Time, patient bool) (c choice, reason Reason, retryAfter time.Duration) {
+// better, a try can only help. It passes an open breaker only to scout; else
+// retryAfter says when the first of them will let a probe through.
+func (s *subset) choose(a demand) (c choice, reason Reason, retryAfter time.Duration) {
 	all, tiers, config := *s.endpoints.Load(), *s.tiers.Load(), s.service.config.Load()
 	if len(all) == 0 {
 		return choice{}, ReasonNoEndpoint, 0
 	}
-	w := wish{refused: tried, now: at.Sub(clock), draw: draw, panics: s.panics(all, config)}
+	w := wish{refused: a.tried, now: a.at.Sub(clock), draw: a.draw, panics: s.panics(all, config), once: a.once}
 	w.warm = w.now-time.Duration(s.service.begun.Load()) >= config.Warmup
-	for range all { // each round ends the choice or refuses one endpoint more
+	for range len(all) + 1 { // each round ends the choice, refuses one endpoint more, or is no longer choosy
 		e := pick(tiers, w, float64(config.SpillBelow))
-		if e == nil {
+		if e == nil && !w.once {
 			break
+		}
+		if e == nil {
+			w.once = false
+			continue
 		}
 		if c, ok := e.take(); ok {
 			return c, "", 0
@@ -46,8 +59,8 @@ func (s *subset) choose(tried []*endpoint, draw uint64, at time.Time, patient bo
 	if c, ok := s.scout(all); ok {
 		return c, "", 0
 	}
-	if !patient {
-		if c, ok := lastResort(all, tried); ok {
+	if !a.patient {
+		if c, ok := lastResort(all, a.tried); ok {
 			return c, "", 0
 		}
 	}
@@ -87,7 +100,28 @@ func (e *endpoint) take() (c choice, ok bool) {
 		permit.Done(policy.Ignored)
 		return choice{}, false
 	}
+	if e.passedOver.Load() != 0 {
+		e.passedOver.Store(0)
+	}
 	return choice{endpoint: e, permit: permit}, true
+}
+
+// probeLater is how long requests that may not be sent again leave it to others
+// to find out whether an ejected endpoint is well: where there are no others,
+// somebody has to.
+const probeLater = time.Second
+
+// leaves reports whether a request that may not be sent again leaves the endpoint
+// to others, since it would be a probe.
+func (e *endpoint) leaves(now time.Duration) bool {
+	if s := e.breaker.State(); s == policy.BreakerClosed || s == policy.BreakerRampingUp {
+		return false
+	}
+	first := e.passedOver.Load()
+	if first == 0 {
+		e.passedOver.CompareAndSwap(0, max(int64(now), 1))
+	}
+	return first == 0 || now-time.Duration(first) < probeLater
 }
 
 // otherUsable reports whether an endpoint is there that was not tried yet.

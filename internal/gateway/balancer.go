@@ -19,6 +19,7 @@ type wish struct {
 	draw    uint64        // hash of the request's key, or a random number
 	panics  bool          // endpoints are taken that are not usable, but may serve
 	warm    bool          // no endpoint warms up
+	once    bool          // endpoints are left to others where the request would be a probe
 }
 
 // dice are random numbers that follow from the wish: tests repeat them, and the
@@ -56,7 +57,9 @@ func (d *dice) pair(n int) (i, j int) {
 // fits reports whether the endpoint may be picked.
 func (w *wish) fits(e *endpoint) bool { return w.able(e) && !contains(w.refused, e) }
 
-func (w *wish) able(e *endpoint) bool { return e.usable() || w.panics && e.mayServe() }
+func (w *wish) able(e *endpoint) bool {
+	return e.usable() && !(w.once && e.leaves(w.now)) || w.panics && e.mayServe()
+}
 
 func newBalancer(c *ServiceConfig, endpoints []*endpoint) balancer {
 	even := !slices.ContainsFunc(endpoints, func(e *endpoint) bool { return e.share() != endpoints[0].share() })

@@ -48,7 +48,7 @@ func inBubble(t *testing.T, f func(*testing.T)) {
 // chosen picks an endpoint for one request that is over at once.
 func chosen(t *testing.T, s *service, draw uint64) *endpoint {
 	t.Helper()
-	c, reason, _ := s.choose(nil, draw, time.Now(), false)
+	c, reason, _ := s.choose(demand{draw: draw, at: time.Now()})
 	if reason != "" {
 		t.Fatalf("no endpoint: %s", reason)
 	}

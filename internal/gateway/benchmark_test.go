@@ -116,7 +116,7 @@ func BenchmarkChoose(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
 					draw = mix(draw)
-					c, _, _ := s.choose(nil, draw, at, false)
+					c, _, _ := s.choose(demand{draw: draw, at: at})
 					c.permit.Done(policy.Success)
 					c.endpoint.inFlight.Add(-1)
 				}

@@ -46,10 +46,13 @@ type endpoint struct {
 	hung     atomic.Int64 // when it was last found to hang, in nanoseconds of clock
 	slowly   atomic.Bool  // ejected because it was slow, and not let back in yet
 	draining atomic.Bool
-	refusing atomic.Bool   // the last connection to it failed
-	warming  atomic.Int64  // since when, in nanoseconds of clock; 0: it is warm
-	gone     chan struct{} // closed when the endpoint is removed
-	ask      chan struct{} // wakes the health check of an endpoint in doubt
+	// passedOver is since when requests that may not be sent again have not probed
+	// it, in nanoseconds of clock; 0: none was there since its last try.
+	passedOver atomic.Int64
+	refusing   atomic.Bool   // the last connection to it failed
+	warming    atomic.Int64  // since when, in nanoseconds of clock; 0: it is warm
+	gone       chan struct{} // closed when the endpoint is removed
+	ask        chan struct{} // wakes the health check of an endpoint in doubt
 
 	mu    sync.Mutex
 	since time.Time // of the present state; guarded

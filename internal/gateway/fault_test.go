@@ -407,3 +407,34 @@ func TestListenErrorsSayWhatToDo(t *testing.T) {
 		t.Fatal("a stopped gateway takes a configuration")
 	}
 }
+
+// TestWritesAreNoProbes: they go to endpoints that are well, and to one in doubt
+// only where nobody else has found out about it for a while.
+func TestWritesAreNoProbes(t *testing.T) {
+	var probes, writes atomic.Int64
+	doubtful := origin(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == "POST" {
+			writes.Add(1)
+		}
+		probes.Add(1)
+		w.WriteHeader(500)
+	})
+	g, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(doubtful, named(t, "b")),
+		Breaker: policy.BreakerConfig{OpenDuration: 200 * time.Millisecond, OpenDurationMax: 200 * time.Millisecond, ConsecutiveFailures: 1}}))
+	(*g.table.Load().services["web"].endpoints.Load())[0].breaker.Trip("test")
+	for before := int64(0); before < 5; before = probes.Load() {
+		for _, method := range []string{"POST", "POST", "POST", "GET"} {
+			if res, body := do(t, http.DefaultClient, method, url, ""); res.StatusCode != 200 {
+				t.Fatalf("%s: %d %s", method, res.StatusCode, body)
+			}
+		}
+	}
+	if n := writes.Load(); n > 1 { // one where the test itself stood still
+		t.Errorf("%d of %d probes were writes", n, probes.Load())
+	}
+	before := writes.Load()
+	eventually(t, "a write probes where nobody else does", func() bool {
+		do(t, http.DefaultClient, "POST", url, "")
+		return writes.Load() > before
+	})
+}

@@ -118,7 +118,7 @@ func TestHotKeyIsShared(t *testing.T) {
 			c := ServiceConfig{Balance: balance, Endpoints: many(10), Hash: HashConfig{LoadFactor: factor}}
 			s := pooled(t, c)
 			for range 400 {
-				if _, reason, _ := s.choose(nil, hashOf("hot"), time.Now(), false); reason != "" {
+				if _, reason, _ := s.choose(demand{draw: hashOf("hot"), at: time.Now()}); reason != "" {
 					t.Fatal(reason)
 				}
 			}

@@ -31,7 +31,7 @@ func (s *service) reach(ctx context.Context, draw uint64) (r reached) {
 	for {
 		hold := s.hold()
 		patient := hold > 0 && s.holdUntil(began.Add(hold), s.opens, gone) && time.Since(began) < hold
-		c, reason, _ := s.choose(tried, draw, time.Now(), patient)
+		c, reason, _ := s.choose(demand{tried: tried, draw: draw, at: time.Now(), patient: patient})
 		if reason != "" && patient {
 			continue // another was faster
 		}

@@ -49,7 +49,7 @@ func (w *world) request() {
 		if w.try > 0 {
 			left = min(left, w.try)
 		}
-		c, reason, _ := w.service.choose(tried, w.draw(), time.Now(), false)
+		c, reason, _ := w.service.choose(demand{tried: tried, draw: w.draw(), at: time.Now()})
 		if reason != "" {
 			break
 		}
