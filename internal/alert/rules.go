@@ -202,6 +202,7 @@ type ruler struct {
 	loader  *ruleSets
 	every   time.Duration
 	started bool
+	ending  bool
 }
 
 // apply puts the rules of a Config in force. It makes a ruler where there is
@@ -249,6 +250,10 @@ func newRuler(m *Manager) *ruler {
 		case <-store.Ready:
 		}
 		r.mu.Lock()
+		if r.ending { // the store opened at this moment
+			r.mu.Unlock()
+			return
+		}
 		r.started = true
 		err := r.load()
 		r.mu.Unlock()
@@ -290,6 +295,7 @@ func (r *ruler) stop() {
 		return
 	}
 	r.mu.Lock()
+	r.ending = true
 	started := r.started
 	r.mu.Unlock()
 	if started {
