@@ -30,7 +30,7 @@ func (c Config) Check() []error {
 		return p.found
 	}
 	if c.Log != nil {
-		if err := checkDir(filepath.Dir(newLogFile(*c.Log, c.Dir).path)); err != nil {
+		if err := checkDir(filepath.Dir(c.Log.file(c.Dir).Path)); err != nil {
 			p.add("log.path", "%v", err)
 		}
 	}

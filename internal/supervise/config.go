@@ -89,7 +89,7 @@ type Config struct {
 	PreStop *PreStopConfig `yaml:"preStop,omitempty"`
 }
 
-// LogConfig is a file that the replicas of a service share. It is not reopened from outside: Afloat itself replaces it.
+// LogConfig is a file that the replicas of a service share.
 type LogConfig struct {
 	// Path of the file, relative to Config.Dir. Required.
 	Path string `yaml:"path"`

@@ -1,95 +1,37 @@
 package supervise
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-// logOf is a log file in a folder of the test.
-func logOf(t *testing.T, c LogConfig) (l *logFile, read func(name string) string) {
-	t.Helper()
+func TestLostLinesAreTold(t *testing.T) {
 	dir := t.TempDir()
-	c.Path = "web.log"
-	l = newLogFile(*c.withDefaults(), dir)
-	t.Cleanup(l.close)
-	return l, func(name string) string {
-		text, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			return err.Error()
+	path := filepath.Join(dir, "web.log")
+	if err := os.Mkdir(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c := *(&LogConfig{Path: "web.log"}).withDefaults()
+	synctest.Test(t, func(t *testing.T) {
+		files := logFiles{files: map[string]*sharedLog{}}
+		l, done := files.use(Config{Dir: dir, Log: &c})
+		defer done()
+		l.write([]byte("lost\n"))
+		l.write([]byte("lost too\n"))
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
 		}
-		return string(text)
-	}
-}
-
-func TestLogIsReplacedWhenItIsTooLong(t *testing.T) {
-	l, read := logOf(t, LogConfig{SizeMax: 10, FilesMax: 3})
-	for n := range 7 {
-		l.write(fmt.Appendf(nil, "%d234\n", n)) // two fit
-	}
-	for name, want := range map[string]string{"web.log": "6234\n", "web.log.1": "4234\n5234\n", "web.log.2": "2234\n3234\n"} {
-		if got := read(name); got != want {
-			t.Errorf("%s: got %q, want %q", name, got, want)
-		}
-	}
-	if got := read("web.log.3"); !strings.Contains(got, "no such file") {
-		t.Errorf("got a fourth file: %q", got)
-	}
-}
-
-func TestLogOfOneFileBeginsAnew(t *testing.T) {
-	l, read := logOf(t, LogConfig{SizeMax: 10, FilesMax: 1})
-	for n := range 3 {
-		l.write(fmt.Appendf(nil, "%d234\n", n))
-	}
-	if got := read("web.log"); got != "2234\n" {
-		t.Errorf("got %q", got)
-	}
-}
-
-func TestLogGoesOnWhereItEnded(t *testing.T) {
-	l, read := logOf(t, LogConfig{SizeMax: 10})
-	l.write([]byte("before\n"))
-	l.close()
-	l.write([]byte("after\n"))
-	if read("web.log") != "after\n" || read("web.log.1") != "before\n" {
-		t.Errorf("got %q and %q: what was there counts", read("web.log"), read("web.log.1"))
-	}
-}
-
-func TestOldLogsAreRemoved(t *testing.T) {
-	l, read := logOf(t, LogConfig{SizeMax: 10, AgeMax: time.Hour})
-	for n := range 5 {
-		l.write(fmt.Appendf(nil, "%d234\n", n))
-	}
-	old := time.Now().Add(-2 * time.Hour)
-	if err := os.Chtimes(l.numbered(2), old, old); err != nil {
-		t.Fatal(err)
-	}
-	l.sweep(time.Now())
-	if read("web.log.1") != "2234\n3234\n" || !strings.Contains(read("web.log.2"), "no such file") {
-		t.Errorf("got %q and %q", read("web.log.1"), read("web.log.2"))
-	}
-}
-
-func TestLogThatCannotBeWrittenLosesLinesAndHeals(t *testing.T) {
-	l, read := logOf(t, LogConfig{})
-	if err := os.Mkdir(l.path, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	l.write([]byte("lost\n"))
-	l.write([]byte("lost too\n"))
-	if err := os.Remove(l.path); err != nil {
-		t.Fatal(err)
-	}
-	l.tried = time.Time{} // as if some time had passed
-	l.write([]byte("kept\n"))
-	if got := read("web.log"); got != "afloat: 2 lines could not be written before this one\nkept\n" {
-		t.Errorf("got %q", got)
+		time.Sleep(time.Minute)
+		l.write([]byte("kept\n"))
+		l.write([]byte("kept too\n"))
+	})
+	want := "afloat: 2 lines could not be written before this one\nkept\nkept too\n"
+	if got, err := os.ReadFile(path); string(got) != want {
+		t.Errorf("got %q, %v, want %q", got, err, want)
 	}
 }
 

@@ -50,7 +50,7 @@ func (o *output) copyFrom(r io.Reader, prefix string, c Config) {
 
 const logTime = "2006-01-02T15:04:05.000Z"
 
-func (o *output) write(file *logFile, line []byte) {
+func (o *output) write(file *sharedLog, line []byte) {
 	if file != nil {
 		file.write(line)
 		return
