@@ -156,13 +156,13 @@ func appendTime(b []byte, t time.Time) []byte {
 	t = t.UTC()
 	year, month, day := t.Date()
 	hour, minute, second := t.Clock()
-	b = appendDigits(b, year, 4)
-	b = appendDigits(append(b, '-'), int(month), 2)
-	b = appendDigits(append(b, '-'), day, 2)
-	b = appendDigits(append(b, 'T'), hour, 2)
-	b = appendDigits(append(b, ':'), minute, 2)
-	b = appendDigits(append(b, ':'), second, 2)
-	b = appendDigits(append(b, '.'), t.Nanosecond()/1e6, 3)
+	b = append2(append2(b, year/100), year%100)
+	b = append2(append(b, '-'), int(month))
+	b = append2(append(b, '-'), day)
+	b = append2(append(b, 'T'), hour)
+	b = append2(append(b, ':'), minute)
+	b = append2(append(b, ':'), second)
+	b = append3(append(b, '.'), t.Nanosecond()/1e6)
 	return append(b, 'Z')
 }
 
@@ -170,14 +170,11 @@ func appendTime(b []byte, t time.Time) []byte {
 func appendMillis(b []byte, d time.Duration) []byte {
 	us := max(d.Microseconds(), 0)
 	b = strconv.AppendInt(b, us/1000, 10)
-	return appendDigits(append(b, '.'), int(us%1000), 3)
+	return append3(append(b, '.'), int(us%1000))
 }
 
-func appendDigits(b []byte, n, digits int) []byte {
-	for unit := pow10[digits-1]; unit > 0; unit /= 10 {
-		b = append(b, byte('0'+n/unit%10))
-	}
-	return b
-}
+// append2 appends a number below 100 as two digits.
+func append2(b []byte, n int) []byte { return append(b, byte('0'+n/10), byte('0'+n%10)) }
 
-var pow10 = [...]int{1, 10, 100, 1000}
+// append3 appends a number below 1000 as three digits.
+func append3(b []byte, n int) []byte { return append2(append(b, byte('0'+n/100)), n%100) }
