@@ -26,6 +26,7 @@ import (
 	"github.com/afloat-dev/afloat/internal/gateway"
 	"github.com/afloat-dev/afloat/internal/handover"
 	"github.com/afloat-dev/afloat/internal/journal"
+	"github.com/afloat-dev/afloat/internal/logfile"
 	"github.com/afloat-dev/afloat/internal/signal"
 	"github.com/afloat-dev/afloat/internal/signal/trace"
 	"github.com/afloat-dev/afloat/internal/signal/tsdb"
@@ -197,8 +198,8 @@ func (d *daemon) openAccessLog() error {
 	case "-":
 		out = d.streams.out
 	default:
-		f, err := os.OpenFile(c.Path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
-		if err != nil {
+		f := logfile.New(c.File())
+		if err := f.Open(); err != nil {
 			return fmt.Errorf("open the access log: %w", err)
 		}
 		d.files = append(d.files, f)

@@ -175,14 +175,31 @@ func (a *assembler) checkAdmin() {
 	}
 }
 
+// accessLogSizeMin is as much as is written at once at most.
+const (
+	accessLogSizeMin  supervise.Bytes = 1 << 20
+	accessLogFilesMax                 = 1000
+)
+
 func (a *assembler) checkLogs() {
-	if at, sample := a.places["accessLog"], a.out.AccessLog.Sample; at.doc != nil {
-		if !(sample > 0 && sample <= 1) {
-			a.report(at.at("sample").problem(fmt.Sprintf("want more than 0%% and at most 100%%, got %v", sample), ""))
-		}
-		if a.out.AccessLog.Path == "" {
-			a.report(at.problem("has no path, so that nothing is written", `write path: FILE, or path: "-" for standard output`))
-		}
+	at, c := a.places["accessLog"], a.out.AccessLog
+	if at.doc == nil {
+		return
+	}
+	if !(c.Sample > 0 && c.Sample <= 1) {
+		a.report(at.at("sample").problem(fmt.Sprintf("want more than 0%% and at most 100%%, got %v", c.Sample), ""))
+	}
+	if c.Path == "" {
+		a.report(at.problem("has no path, so that nothing is written", `write path: FILE, or path: "-" for standard output`))
+	}
+	if c.SizeMax < accessLogSizeMin {
+		a.report(at.at("sizeMax").problem(fmt.Sprintf("want at least %v, got %v", accessLogSizeMin, c.SizeMax), ""))
+	}
+	if c.FilesMax < 1 || c.FilesMax > accessLogFilesMax {
+		a.report(at.at("filesMax").problem(fmt.Sprintf("want 1 to %d, got %d", accessLogFilesMax, c.FilesMax), ""))
+	}
+	if c.AgeMax < 0 {
+		a.report(at.at("ageMax").problem(fmt.Sprintf("%v is negative", c.AgeMax), ""))
 	}
 }
 

@@ -45,7 +45,7 @@ func (a *Assembly) Explain() []string {
 	}
 	a.explainMetrics(say)
 	if a.AccessLog.Path != "" {
-		say("%s of the requests, and all that failed, are written to %s.", a.AccessLog.Sample, outputName(a.AccessLog.Path))
+		say("%s of the requests, and all that failed, are written to %s.", a.AccessLog.Sample, explainOutput(a.AccessLog))
 	}
 	if a.Tracing != nil {
 		say("%s", explainTracing(a.Tracing))
@@ -120,11 +120,11 @@ func explainClients(c *gateway.TLSConfig) string {
 	return ", from clients with a certificate that " + c.ClientCA + " has signed"
 }
 
-func outputName(path string) string {
-	if path == "-" {
+func explainOutput(c AccessLogConfig) string {
+	if c.Path == "-" {
 		return "standard output"
 	}
-	return path
+	return fmt.Sprintf("%s, up to %d files of %v", c.Path, c.FilesMax, c.SizeMax)
 }
 
 func explainRoute(r *gateway.RouteConfig) string {

@@ -1,13 +1,16 @@
 package config
 
 import (
+	"cmp"
 	"log/slog"
+	"time"
 
 	"github.com/afloat-dev/afloat/internal/alert"
 	"github.com/afloat-dev/afloat/internal/config/yamltree"
 	"github.com/afloat-dev/afloat/internal/control/rollout"
 	"github.com/afloat-dev/afloat/internal/control/scale"
 	"github.com/afloat-dev/afloat/internal/gateway"
+	"github.com/afloat-dev/afloat/internal/logfile"
 	"github.com/afloat-dev/afloat/internal/signal/tsdb"
 	"github.com/afloat-dev/afloat/internal/supervise"
 	"github.com/afloat-dev/afloat/policy"
@@ -148,9 +151,30 @@ func (Secret) SchemaYAML() map[string]any {
 type AccessLogConfig struct {
 	// Path is a file to append to, or "-" for standard output. Default: none.
 	Path string `yaml:"path"`
+	// SizeMax is how long the file gets before it is renamed to path.1, path.1
+	// to path.2, and so on. Default 100Mi.
+	SizeMax supervise.Bytes `yaml:"sizeMax"`
+	// FilesMax is how many files there are at most, the present one included.
+	// Default 10, at most 1000.
+	FilesMax int `yaml:"filesMax"`
+	// AgeMax is how long renamed files are kept, looked at once a minute.
+	// Default: as long as FilesMax allows.
+	AgeMax time.Duration `yaml:"ageMax"`
 	// Sample is the share of the requests that are written; those that failed
 	// always are. Default 100%.
 	Sample policy.Ratio `yaml:"sample"`
+}
+
+func (c AccessLogConfig) withDefaults() AccessLogConfig {
+	c.Sample = cmp.Or(c.Sample, 1)
+	c.SizeMax = cmp.Or(c.SizeMax, 100<<20)
+	c.FilesMax = cmp.Or(c.FilesMax, 10)
+	return c
+}
+
+// File is the file that is meant, where it is one.
+func (c AccessLogConfig) File() logfile.Config {
+	return logfile.Config{Path: c.Path, SizeMax: int64(c.SizeMax), FilesMax: c.FilesMax, AgeMax: c.AgeMax}
 }
 
 // LogConfig is what Afloat says of itself.

@@ -134,7 +134,7 @@ func (a *assembler) fillIn() {
 		}
 	}
 	out.Admin.Address = cmp.Or(out.Admin.Address, "127.0.0.1:9900")
-	out.AccessLog.Sample = cmp.Or(out.AccessLog.Sample, 1)
+	out.AccessLog = out.AccessLog.withDefaults()
 	out.Log.Level = cmp.Or(out.Log.Level, "info")
 	out.Log.Format = cmp.Or(out.Log.Format, "text")
 	slices.SortFunc(out.Processes, func(x, y process) int { return cmp.Compare(x.Name, y.Name) })
