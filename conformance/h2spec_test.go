@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -30,11 +31,6 @@ import (
 // h2specCases is how many cases there are, so that none is left out unseen.
 const h2specCases = 146
 
-// h2specKnown are the cases that are answered otherwise, and why.
-var h2specKnown = map[string]string{
-	"plain 3.5 Sends invalid connection preface": "the port speaks HTTP/1.1 too, in which what is sent is a malformed request: it is answered with 400 and the connection closed",
-}
-
 // TestH2Spec runs every case against listeners with and without TLS.
 func TestH2Spec(t *testing.T) {
 	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -55,7 +51,7 @@ func TestH2Spec(t *testing.T) {
 			for _, group := range []*spec.TestGroup{generic.Spec(), http2.Spec(), hpack.Spec()} {
 				group.Test(o)
 				total += group.PassedCount + group.FailedCount + group.SkippedCount
-				tell(t, []string{"plain ", ""}[i], group)
+				tell(t, group)
 			}
 			if total != h2specCases {
 				t.Errorf("%d cases, want %d", total, h2specCases)
@@ -64,26 +60,20 @@ func TestH2Spec(t *testing.T) {
 	}
 }
 
-// tell reports what failed that is not known to, and what is known to fail and
-// did not.
-func tell(t *testing.T, kind string, group *spec.TestGroup) {
+// tell reports what failed, and what was not run.
+func tell(t *testing.T, group *spec.TestGroup) {
 	for _, one := range group.Groups {
-		tell(t, kind, one)
+		tell(t, one)
 	}
 	for _, one := range append(group.Tests, group.StrictTests...) {
-		name := group.Section + " " + one.Desc
-		why := h2specKnown[name] + h2specKnown[kind+name]
+		name := fmt.Sprintf("%s %s: %s", group.Section, group.Name, one.Desc)
 		switch r := one.Result; {
 		case r == nil:
-			t.Errorf("%s %s: %s was not run", group.Section, group.Name, one.Desc)
-		case why != "" && r.Failed:
-			t.Logf("%s: %s", name, why)
-		case why != "":
-			t.Errorf("%s passes: it is no longer to be listed", name)
+			t.Errorf("%s was not run", name)
 		case r.Failed:
-			t.Errorf("%s %s: %s: %s\n%v", group.Section, group.Name, one.Desc, one.Requirement, r.Error)
+			t.Errorf("%s: %s\n%v", name, one.Requirement, r.Error)
 		case r.Skipped:
-			t.Logf("%s %s: %s was skipped", group.Section, group.Name, one.Desc)
+			t.Logf("%s was skipped", name)
 		}
 	}
 }

@@ -65,6 +65,26 @@ func TestMalformedRequestsNeverReachAnEndpoint(t *testing.T) {
 	}
 }
 
+// A first line that ends in no version of HTTP is a wrong preface of HTTP/2
+// (RFC 9113, 3.4), or of no protocol that is served. Behind a request it is a
+// malformed request.
+func TestWhatIsNoHTTPGetsNoAnswer(t *testing.T) {
+	address := origin(t, func(w http.ResponseWriter, r *http.Request) {})
+	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
+	const wrong = "INVALID CONNECTION PREFACE\r\n\r\n"
+	if answer := raw(t, url, wrong); answer != "" {
+		t.Errorf("got %q", answer)
+	}
+	if answer := raw(t, url, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"+wrong); !strings.HasPrefix(answer, "HTTP/1.1 200 ") || !strings.Contains(answer, "HTTP/1.1 400 ") {
+		t.Errorf("behind a request: got %q", answer)
+	}
+	for _, line := range []string{"GET / HTTP/3x", "GET / http/1.1", "GET / HTTPS"} {
+		if answer := raw(t, url, line+"\r\nHost: a\r\n\r\n"); !strings.HasPrefix(answer, "HTTP/1.1 400 ") {
+			t.Errorf("%s: got %q", line, answer)
+		}
+	}
+}
+
 func TestBadChunkBreaksTheRequestOff(t *testing.T) {
 	var whole atomic.Int64
 	address := origin(t, func(w http.ResponseWriter, r *http.Request) {

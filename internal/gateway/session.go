@@ -137,11 +137,24 @@ func (s *session) serveRequest(first bool) (again bool) {
 		}
 		return false
 	}
+	if first && !s.tls && err == http1.ErrNotHTTP {
+		s.returnExchange()
+		s.refusePreface()
+		return false
+	}
 	if err != nil {
 		s.refuse(err, start)
 		return false
 	}
 	return s.run(start, c)
+}
+
+// refusePreface ends a connection that begins neither as HTTP/1.1 nor as HTTP/2
+// does. It gets no answer, as RFC 9113, 3.4 wants of a preface that is wrong: an
+// answer of HTTP/1.1 would be to nobody who speaks that.
+func (s *session) refusePreface() {
+	s.listener.gateway.log.Debug("a connection begins neither as HTTP/1.1 nor as HTTP/2", "listener", s.listener.address, "client", s.client)
+	s.lingers = true
 }
 
 // run serves the request that was read.

@@ -14,6 +14,10 @@ var ErrUnread = errors.New("http1: body of the last message not read to its end"
 // read.
 var ErrHTTP2 error = &ProtocolError{Status: 505, Reason: "HTTP/2 is not served here"}
 
+// ErrNotHTTP is returned by [Conn.ReadRequest] where what should be the version
+// does not begin as that of HTTP does.
+var ErrNotHTTP error = &ProtocolError{Status: 400, Reason: "not HTTP"}
+
 // Preface is what a client of HTTP/2 sends first (RFC 9113, 3.4), and
 // PrefaceRead the part of it that looks like a request.
 const (

@@ -1,6 +1,9 @@
 package http1
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // parse reads a complete head, the empty line included.
 func (r *Request) parse(head []byte, l *Limits) error {
@@ -84,6 +87,9 @@ func (r *Request) settleHost() error {
 // parseVersion accepts HTTP/1.0 and HTTP/1.1 and returns the minor number.
 func parseVersion(p []byte) (int, error) {
 	const prefix = "HTTP/"
+	if len(p) < 4 || !strings.EqualFold(string(p[:4]), prefix[:4]) {
+		return 0, ErrNotHTTP
+	}
 	if len(p) != 8 || string(p[:5]) != prefix || !isDigit(p[5]) || p[6] != '.' || !isDigit(p[7]) {
 		return 0, bad("invalid HTTP version")
 	}
