@@ -48,7 +48,7 @@ func TestMalformedRequestsNeverReachAnEndpoint(t *testing.T) {
 		{"oversized header", "GET / HTTP/1.1\r\nHost: a\r\nX: " + strings.Repeat("x", 40<<10) + "\r\n\r\n", "431"},
 		{"unknown coding", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", "501"},
 		{"connect", "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", "501"},
-		{"not HTTP", "hello\r\n\r\n", "400"},
+		{"no target", "GET HTTP/1.1\r\nHost: a\r\n\r\n", "400"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			answer := raw(t, url, c.request)
@@ -65,20 +65,22 @@ func TestMalformedRequestsNeverReachAnEndpoint(t *testing.T) {
 	}
 }
 
-// A first line that ends in no version of HTTP is a wrong preface of HTTP/2
+// A first line with neither a path nor a version is a wrong preface of HTTP/2
 // (RFC 9113, 3.4), or of no protocol that is served. Behind a request it is a
 // malformed request.
 func TestWhatIsNoHTTPGetsNoAnswer(t *testing.T) {
 	address := origin(t, func(w http.ResponseWriter, r *http.Request) {})
 	_, url := start(t, oneService(ServiceConfig{Endpoints: Addresses(address)}))
-	const wrong = "INVALID CONNECTION PREFACE\r\n\r\n"
-	if answer := raw(t, url, wrong); answer != "" {
-		t.Errorf("got %q", answer)
+	for _, line := range []string{"INVALID CONNECTION PREFACE", "SSH-2.0-OpenSSH_9.2p1", "hello"} {
+		if answer := raw(t, url, line+"\r\n\r\n"); answer != "" {
+			t.Errorf("%s: got %q", line, answer)
+		}
+		answer := raw(t, url, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"+line+"\r\n\r\n")
+		if !strings.HasPrefix(answer, "HTTP/1.1 200 ") || !strings.Contains(answer, "HTTP/1.1 400 ") {
+			t.Errorf("%s behind a request: got %q", line, answer)
+		}
 	}
-	if answer := raw(t, url, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"+wrong); !strings.HasPrefix(answer, "HTTP/1.1 200 ") || !strings.Contains(answer, "HTTP/1.1 400 ") {
-		t.Errorf("behind a request: got %q", answer)
-	}
-	for _, line := range []string{"GET / HTTP/3x", "GET / http/1.1", "GET / HTTPS"} {
+	for _, line := range []string{"GET /", "GET / HTTPS", "a HTTP/1.1", "GET HTTP/1.1"} {
 		if answer := raw(t, url, line+"\r\nHost: a\r\n\r\n"); !strings.HasPrefix(answer, "HTTP/1.1 400 ") {
 			t.Errorf("%s: got %q", line, answer)
 		}

@@ -14,8 +14,8 @@ var ErrUnread = errors.New("http1: body of the last message not read to its end"
 // read.
 var ErrHTTP2 error = &ProtocolError{Status: 505, Reason: "HTTP/2 is not served here"}
 
-// ErrNotHTTP is returned by [Conn.ReadRequest] where what should be the version
-// does not begin as that of HTTP does.
+// ErrNotHTTP is returned by [Conn.ReadRequest] where the first line has no
+// slash, and so neither a path nor a version of HTTP.
 var ErrNotHTTP error = &ProtocolError{Status: 400, Reason: "not HTTP"}
 
 // Preface is what a client of HTTP/2 sends first (RFC 9113, 3.4), and

@@ -1,16 +1,16 @@
 package http1
 
-import (
-	"bytes"
-	"strings"
-)
+import "bytes"
 
 // parse reads a complete head, the empty line included.
 func (r *Request) parse(head []byte, l *Limits) error {
 	end := bytes.IndexByte(head, '\n')
 	if err := r.parseLine(head[:end-1], l); err != nil {
-		if string(head) == prefaceHead {
+		switch {
+		case string(head) == prefaceHead:
 			return ErrHTTP2
+		case bytes.IndexByte(head[:end], '/') < 0:
+			return ErrNotHTTP
 		}
 		return err
 	}
@@ -87,9 +87,6 @@ func (r *Request) settleHost() error {
 // parseVersion accepts HTTP/1.0 and HTTP/1.1 and returns the minor number.
 func parseVersion(p []byte) (int, error) {
 	const prefix = "HTTP/"
-	if len(p) < 4 || !strings.EqualFold(string(p[:4]), prefix[:4]) {
-		return 0, ErrNotHTTP
-	}
 	if len(p) != 8 || string(p[:5]) != prefix || !isDigit(p[5]) || p[6] != '.' || !isDigit(p[7]) {
 		return 0, bad("invalid HTTP version")
 	}
