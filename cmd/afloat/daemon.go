@@ -198,7 +198,10 @@ func (d *daemon) openAccessLog() error {
 	case "-":
 		out = d.streams.out
 	default:
-		f := logfile.New(c.File())
+		f := logfile.New(logfile.Config{
+			Path: c.Path, SizeMax: int64(c.SizeMax), FilesMax: c.FilesMax, AgeMax: c.AgeMax,
+			Stuck: func(err error) { d.log.Warn("the access log cannot be replaced, and grows", "error", err) },
+		})
 		if err := f.Open(); err != nil {
 			return fmt.Errorf("open the access log: %w", err)
 		}

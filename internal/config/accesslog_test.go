@@ -3,13 +3,11 @@ package config
 import (
 	"strings"
 	"testing"
-
-	"github.com/afloat-dev/afloat/internal/logfile"
 )
 
 func TestAccessLogHasALimit(t *testing.T) {
 	a := assembled(t, Options{}, Source{"a.yaml", []byte(web + "accessLog: {path: access.log}\n")})
-	if got, want := a.AccessLog.File(), (logfile.Config{Path: "access.log", SizeMax: 100 << 20, FilesMax: 10}); got != want {
+	if got, want := a.AccessLog, (AccessLogConfig{Path: "access.log", SizeMax: 100 << 20, FilesMax: 10, Sample: 1}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	if got := strings.Join(a.Explain(), "\n"); !strings.Contains(got, "are written to access.log, up to 10 files of 100Mi.") {

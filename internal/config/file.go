@@ -10,7 +10,6 @@ import (
 	"github.com/afloat-dev/afloat/internal/control/rollout"
 	"github.com/afloat-dev/afloat/internal/control/scale"
 	"github.com/afloat-dev/afloat/internal/gateway"
-	"github.com/afloat-dev/afloat/internal/logfile"
 	"github.com/afloat-dev/afloat/internal/signal/tsdb"
 	"github.com/afloat-dev/afloat/internal/supervise"
 	"github.com/afloat-dev/afloat/policy"
@@ -170,11 +169,6 @@ func (c AccessLogConfig) withDefaults() AccessLogConfig {
 	c.SizeMax = cmp.Or(c.SizeMax, 100<<20)
 	c.FilesMax = cmp.Or(c.FilesMax, 10)
 	return c
-}
-
-// File is the file that is meant, where it is one.
-func (c AccessLogConfig) File() logfile.Config {
-	return logfile.Config{Path: c.Path, SizeMax: int64(c.SizeMax), FilesMax: c.FilesMax, AgeMax: c.AgeMax}
 }
 
 // LogConfig is what Afloat says of itself.

@@ -25,6 +25,9 @@ type Config struct {
 	// AgeMax is how long those before it are kept, looked at once a minute
 	// while there is something to write. Zero: as long as FilesMax allows.
 	AgeMax time.Duration
+	// Stuck is told why the file could not be replaced, which then goes on
+	// growing and is tried again every 5 s. Default: nobody is told.
+	Stuck func(error)
 }
 
 // File is such a file. When something else renames or removes it, the next
@@ -39,11 +42,12 @@ type File struct {
 	torn    bool      // its last line has no end
 	looked  time.Time // when it was last looked at, or tried to be opened
 	failed  error     // why it cannot be opened
+	stuck   time.Time // when it could not be replaced
 	swept   time.Time // when old files were last looked for
 }
 
 const (
-	retryAfter = 5 * time.Second // between tries to open a file that cannot be written
+	retryAfter = 5 * time.Second // between tries to open or to replace a file that failed
 	lookAfter  = time.Second     // between looks at whether it is still there
 	sweepAfter = time.Minute     // between looks for files that are too old
 )
@@ -111,8 +115,13 @@ func (f *File) ready(now time.Time, n int64) error {
 	if err := f.open(now); err != nil {
 		return err
 	}
-	if f.tooLong(n) {
-		f.rotate()
+	if f.tooLong(n) && now.Sub(f.stuck) >= retryAfter {
+		if err := f.rotate(); err != nil {
+			f.stuck = now
+			if f.config.Stuck != nil {
+				f.config.Stuck(err)
+			}
+		}
 	}
 	if f.regular && now.Sub(f.swept) >= sweepAfter {
 		f.swept = now
@@ -171,21 +180,23 @@ func (f *File) openNow() error {
 }
 
 // rotate makes the file Path.1, Path.1 Path.2 and so on; the last is removed.
-// Where that fails, it goes on growing.
-func (f *File) rotate() {
+func (f *File) rotate() error {
 	kept := f.config.FilesMax - 1
 	if kept == 0 {
-		if f.file.Truncate(0) == nil {
-			f.size = 0
+		if err := f.file.Truncate(0); err != nil {
+			return err
 		}
-		return
+		f.size = 0
+		return nil
 	}
 	for n := kept; n > 1; n-- {
 		_ = os.Rename(f.numbered(n-1), f.numbered(n)) // there may be none
 	}
-	if os.Rename(f.config.Path, f.numbered(1)) == nil {
-		_ = f.close() // every write has been checked
+	if err := os.Rename(f.config.Path, f.numbered(1)); err != nil {
+		return err
 	}
+	_ = f.close() // every write has been checked
+	return nil
 }
 
 // sweep removes the files that are too old.

@@ -94,6 +94,27 @@ func TestOldFilesAreRemoved(t *testing.T) {
 	d.want(t, map[string]string{"web.log": "4234\nmore\n", "web.log.1": "2234\n3234\n", "web.log.2": ""})
 }
 
+func TestFileThatCannotBeReplacedGrows(t *testing.T) {
+	var told []string
+	f, d := open(t, Config{SizeMax: 10, FilesMax: 2, Stuck: func(err error) { told = append(told, err.Error()) }})
+	if err := os.MkdirAll(filepath.Join(f.numbered(1), "full"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		write(t, f, "1234567\n")
+	}
+	d.want(t, map[string]string{"web.log": "1234567\n1234567\n1234567\n"})
+	if len(told) != 1 || !strings.Contains(told[0], d.path()) {
+		t.Errorf("told %q", told)
+	}
+	if err := os.RemoveAll(f.numbered(1)); err != nil {
+		t.Fatal(err)
+	}
+	f.stuck = f.stuck.Add(-retryAfter)
+	write(t, f, "1234567\n")
+	d.want(t, map[string]string{"web.log": "1234567\n", "web.log.1": "1234567\n1234567\n1234567\n"})
+}
+
 func TestConfigChanges(t *testing.T) {
 	f, d := open(t, Config{SizeMax: 10, FilesMax: 2})
 	write(t, f, "1234567\n")
