@@ -1,15 +1,16 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/afloat-dev/afloat/internal/flock"
 	"github.com/afloat-dev/afloat/internal/handover"
 )
 
@@ -25,6 +26,10 @@ type dataFolder struct {
 	passing bool
 }
 
+// lockWait is how long the folder is waited for: an Afloat that is killed and
+// started again may come before the end of the one before it.
+const lockWait = 2 * time.Second
+
 // openDataFolder makes the folder where it is missing, for this user alone, and
 // locks it. The lock ends with the process, however that ends.
 func openDataFolder(path string) (*dataFolder, error) {
@@ -35,16 +40,14 @@ func openDataFolder(path string) (*dataFolder, error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, err
 	}
-	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
+	defer cancel()
+	lock, err := flock.Wait(ctx, filepath.Join(path, "lock"))
+	switch {
+	case errors.Is(err, flock.ErrHeld):
+		return nil, fmt.Errorf("another Afloat%s uses %s", lockHolder(path), path)
+	case err != nil:
 		return nil, err
-	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		_ = lock.Close()
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("another Afloat%s uses %s", lockHolder(path), path)
-		}
-		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	f := &dataFolder{path: path, lock: lock}
 	return f, f.sign()

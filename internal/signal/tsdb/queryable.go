@@ -21,15 +21,16 @@ type queryable struct{ store *Store }
 
 // Querier is part of [storage.Queryable].
 func (q queryable) Querier(from, to int64) (storage.Querier, error) {
-	db := q.store.db.Load()
+	db, done := q.store.use()
 	if db == nil {
 		return nil, ErrNotReady
 	}
 	querier, err := db.Querier(from, to)
 	if err != nil {
+		done()
 		return nil, err
 	}
-	return &limited{Querier: querier, max: q.store.options.Query.SeriesMax}, nil
+	return &limited{Querier: querier, done: done, max: q.store.options.Query.SeriesMax}, nil
 }
 
 // ExemplarQuerier is part of [storage.ExemplarQueryable].
@@ -44,8 +45,15 @@ func (q queryable) ExemplarQuerier(ctx context.Context) (storage.ExemplarQuerier
 // limited is a querier that counts the series of all its selections.
 type limited struct {
 	storage.Querier
+	done func()
 	max  int
 	seen atomic.Int64
+}
+
+// Close is part of [storage.Querier].
+func (l *limited) Close() error {
+	defer l.done()
+	return l.Querier.Close()
 }
 
 // Select is part of [storage.Querier].

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,10 +19,12 @@ import (
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/storage/remote"
 	"github.com/prometheus/prometheus/tsdb"
+
+	"github.com/afloat-dev/afloat/internal/flock"
 )
 
 // ErrNotReady is what queries and appends get while the store is not open:
-// before its log has been read, and after its end.
+// before its log has been read, while the disk is full, and after its end.
 var ErrNotReady = tsdb.ErrNotReady
 
 // Options are what a Store needs beside its Config.
@@ -48,11 +52,14 @@ type Store struct {
 	figures *figures
 	now     func() time.Time
 
-	meta     described
-	gathered atomic.Pointer[Gathering]
-	opened   chan struct{}           // closed once it has opened
-	sent     *remote.WriteStorage    // nil where nothing is sent
-	db       atomic.Pointer[tsdb.DB] // nil while it is not open
+	meta       described
+	gathered   atomic.Pointer[Gathering]
+	opened     chan struct{}           // closed once it has opened
+	ready      func()                  // closes opened
+	sent       *remote.WriteStorage    // nil where nothing is sent
+	registerer *registerer             // for sent
+	db         atomic.Pointer[tsdb.DB] // nil while it is not open
+	queries    sync.RWMutex            // read-locked by each, while it reads db
 }
 
 // New returns a Store that opens once it serves. It fails where the Config is
@@ -67,11 +74,13 @@ func New(o Options) (*Store, error) {
 	}
 	s := &Store{
 		options: o, log: o.Log, inner: slog.New(bad{o.Log.Handler()}), now: time.Now, figures: newFigures(),
-		labels: labels.FromMap(identity(o.Labels)),
-		parser: parser.NewParser(parser.Options{}),
-		meta:   described{families: map[string]Metadata{}},
-		opened: make(chan struct{}),
+		labels:     labels.FromMap(identity(o.Labels)),
+		parser:     parser.NewParser(parser.Options{}),
+		meta:       described{families: map[string]Metadata{}},
+		opened:     make(chan struct{}),
+		registerer: &registerer{to: o.Registerer},
 	}
+	s.ready = sync.OnceFunc(func() { close(s.opened) })
 	for _, c := range o.RemoteWrite {
 		if err := c.usable(); err != nil {
 			return nil, err
@@ -107,26 +116,70 @@ func identity(set map[string]string) map[string]string {
 const openPause = 5 * time.Second
 
 // Serve opens the store, gathers at each interval, and closes the store when
-// ctx ends. It does not fail: while the store does not open it tries again. It
+// ctx ends. It does not fail: while the store does not open it tries again, and
+// where the disk gets full it closes the store until there is room again. It
 // may be called once.
 func (s *Store) Serve(ctx context.Context) error {
-	for !s.open() {
+	lock := s.lock(ctx)
+	if lock == nil {
+		return nil
+	}
+	defer lock.Close() // it has no content
+	for {
+		if s.open() {
+			s.keep(ctx)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(openPause):
 		}
 	}
+}
+
+// lock waits until no other process has the folder, as the Afloat before this
+// one may for a moment, and returns nil where ctx ends before. The lock of the
+// database itself is none where three processes follow each other: the one that
+// ends removes the file that the next one has locked.
+func (s *Store) lock(ctx context.Context) *os.File {
+	for {
+		soon, cancel := context.WithTimeout(ctx, openPause)
+		err := os.MkdirAll(s.options.Dir, 0o700)
+		var lock *os.File
+		if err == nil {
+			lock, err = flock.Wait(soon, filepath.Join(s.options.Dir, "lock"))
+		}
+		if err == nil {
+			cancel()
+			return lock
+		}
+		if ctx.Err() == nil {
+			s.figures.tell(s.log, "open", err)
+		}
+		<-soon.Done()
+		cancel()
+		if ctx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// keep gathers until ctx ends or the disk is nearly full, and closes the store.
+func (s *Store) keep(ctx context.Context) {
 	defer s.close()
 	round := newRound(s)
 	tick := time.NewTicker(s.options.Interval)
 	defer tick.Stop()
 	for {
+		if err := s.room(1); err != nil {
+			s.figures.tell(s.log, "open", err)
+			return
+		}
 		s.gather(round)
 		select {
 		case <-ctx.Done():
 			s.end(round)
-			return nil
+			return
 		case <-tick.C:
 		}
 	}
@@ -135,20 +188,30 @@ func (s *Store) Serve(ctx context.Context) error {
 // open reports whether the store is open.
 func (s *Store) open() bool {
 	began := s.now()
-	db, err := tsdb.Open(s.options.Dir, s.inner, nil, s.blocks(), nil)
-	if err == nil {
-		if s.sent, err = s.sender(db); err != nil {
-			_ = db.Close() // the other error is the one to tell of
-		}
-	}
+	db, err := s.openDB()
 	s.figures.tell(s.log, "open", err)
 	if err != nil {
 		return false
 	}
 	s.log.Info("metrics are kept", "folder", s.options.Dir, "series", db.Head().NumSeries(), "took", s.now().Sub(began))
 	s.db.Store(db)
-	close(s.opened)
+	s.ready()
 	return true
+}
+
+func (s *Store) openDB() (*tsdb.DB, error) {
+	if err := s.room(2); err != nil {
+		return nil, err
+	}
+	db, err := tsdb.Open(s.options.Dir, s.inner, nil, s.blocks(), nil)
+	if err != nil {
+		return nil, err
+	}
+	if s.sent, err = s.sender(db); err != nil {
+		_ = db.Close() // the other error is the one to tell of
+		return nil, err
+	}
+	return db, nil
 }
 
 // Settings of the database for small machines: a block of half an hour keeps
@@ -174,6 +237,7 @@ func (s *Store) blocks() *tsdb.Options {
 	o.WALSegmentSize = segmentBytes
 	o.StripeSize = stripes
 	o.OutOfOrderTimeWindow = lateMax.Milliseconds()
+	o.NoLockfile = true // there is a lock already
 	o.EnableExemplarStorage = true
 	o.MaxExemplars = exemplarsMax
 	return o
@@ -184,10 +248,53 @@ func (s *Store) close() {
 		if err := s.sent.Close(); err != nil {
 			s.log.Error("sending metrics did not end well", "error", err)
 		}
+		s.registerer.clear()
 	}
-	if err := s.db.Swap(nil).Close(); err != nil {
+	db := s.db.Swap(nil)
+	s.awaitQueries()
+	if err := closeDB(db); err != nil {
 		s.log.Error("the metrics' store did not close well", "error", err)
 	}
+}
+
+// queriesMax is how long queries that have begun are waited for.
+const queriesMax = 5 * time.Second
+
+// awaitQueries waits for the queries that read the database: its files are
+// mapped into memory, and to read what is no longer mapped ends the process.
+func (s *Store) awaitQueries() {
+	for end := time.Now().Add(queriesMax); !s.queries.TryLock(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			s.log.Warn("a query of metrics does not end; its store is closed")
+			return
+		}
+	}
+	s.queries.Unlock()
+}
+
+// use returns the database for a query and what to call at its end; nil while
+// the store is not open.
+func (s *Store) use() (*tsdb.DB, func()) {
+	if !s.queries.TryRLock() {
+		return nil, nil
+	}
+	db := s.db.Load()
+	if db == nil {
+		s.queries.RUnlock()
+		return nil, nil
+	}
+	return db, sync.OnceFunc(s.queries.RUnlock)
+}
+
+// closeDB closes the database, which panics where it cannot write its chunks.
+// Nothing is lost then: they are in its log.
+func closeDB(db *tsdb.DB) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("%v", cause)
+		}
+	}()
+	return db.Close()
 }
 
 // Ready is closed once the store has opened.
