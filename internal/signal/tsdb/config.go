@@ -23,8 +23,8 @@ type Config struct {
 	Interval time.Duration `yaml:"interval"`
 	// Retention is for how long samples are kept. Default 168h.
 	Retention time.Duration `yaml:"retention"`
-	// SizeBytes is how much of the disk they may take; the oldest go first.
-	// Default 1024 MiB.
+	// SizeBytes is how much of the disk they may take, and no more than half
+	// of it; the oldest go first. Default 1024 MiB.
 	SizeBytes int64 `yaml:"sizeBytes"`
 	// SeriesMax bounds the series that are kept in memory; new ones beyond it
 	// are dropped. Default 100000.

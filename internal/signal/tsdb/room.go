@@ -25,6 +25,16 @@ func (s *Store) room(times uint64) error {
 	return nil
 }
 
+// sizeBytes is how much the store may take: at most half of the disk, so that
+// it does not take the room itself without which it closes.
+func (s *Store) sizeBytes() int64 {
+	_, all, err := freeBytes(s.options.Dir)
+	if err != nil {
+		return s.options.SizeBytes
+	}
+	return min(s.options.SizeBytes, int64(all/2))
+}
+
 // freeBytes is how much can still be written to the disk on which dir is, and
 // how large the disk is.
 func freeBytes(dir string) (free, all uint64, err error) {

@@ -231,7 +231,7 @@ const (
 func (s *Store) blocks() *tsdb.Options {
 	o := tsdb.DefaultOptions()
 	o.RetentionDuration = s.options.Retention.Milliseconds()
-	o.MaxBytes = s.options.SizeBytes
+	o.MaxBytes = s.sizeBytes()
 	o.MinBlockDuration = blockMin.Milliseconds()
 	o.MaxBlockDuration = max(blockMin, min(blockMax, s.options.Retention/10)).Milliseconds()
 	o.WALSegmentSize = segmentBytes
