@@ -228,12 +228,14 @@ func (d *daemon) openAdmin() error {
 	return nil
 }
 
-// serve runs everything until ctx ends, and takes it down in order: first the
-// gateway, so that no request is lost, then the processes behind it.
+// serve runs everything until ctx ends or a part fails, and takes it down in
+// order: first the gateway, so that no request is lost, then the processes
+// behind it.
 func (d *daemon) serve(ctx context.Context) error {
 	defer d.close()
 	ctx, d.stop = context.WithCancel(ctx)
 	defer d.stop()
+	group, ctx := errgroup.WithContext(ctx)
 	supervising, stopSupervisor := context.WithCancel(context.WithoutCancel(ctx))
 	observing, stopObserving := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopObserving()
@@ -241,7 +243,6 @@ func (d *daemon) serve(ctx context.Context) error {
 	defer stopWorking()
 	d.rest = stopWorking
 
-	var group errgroup.Group
 	group.Go(func() error {
 		defer stopSupervisor()
 		return d.gateway.Serve(ctx)
@@ -264,7 +265,7 @@ func (d *daemon) serve(ctx context.Context) error {
 		terminal := signal.NewTerminal(signal.TerminalConfig{Out: d.streams.out, View: d.view().View})
 		group.Go(func() error { return terminal.Serve(observing) })
 	}
-	group.Go(d.settle)
+	group.Go(func() error { return d.settle(observing) })
 	d.announce()
 	d.journalStart()
 	return group.Wait()

@@ -50,7 +50,8 @@ func openDataFolder(path string) (*dataFolder, error) {
 		return nil, err
 	}
 	f := &dataFolder{path: path, lock: lock}
-	return f, f.sign()
+	f.sign()
+	return f, nil
 }
 
 // dataKey is the folder's among what one Afloat leaves to the next.
@@ -64,16 +65,16 @@ func inheritDataFolder(e handover.Entry) (*dataFolder, error) {
 		return nil, fmt.Errorf("take over the data folder: %d files, %w", len(e.Files), err)
 	}
 	f.lock = e.Files[0]
-	return f, f.sign()
+	f.sign()
+	return f, nil
 }
 
-// sign writes into the lock whose it is, for those who find it taken.
-func (f *dataFolder) sign() error {
-	if err := f.lock.Truncate(0); err != nil {
-		return err
+// sign writes into the lock whose it is, for those who find it taken. They find
+// nobody's name in it where the disk is full.
+func (f *dataFolder) sign() {
+	if f.lock.Truncate(0) == nil {
+		_, _ = f.lock.WriteAt(fmt.Appendln(nil, os.Getpid()), 0)
 	}
-	_, err := f.lock.WriteAt(fmt.Appendln(nil, os.Getpid()), 0)
-	return err
 }
 
 // lockHolder names the process that holds the lock, if it can be known.

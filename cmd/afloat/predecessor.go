@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -97,9 +98,13 @@ func (d *daemon) inherit() error {
 	return nil
 }
 
-// settle ends the takeover once everything serves.
-func (d *daemon) settle() error {
-	<-d.supervisor.Serving()
+// settle ends the takeover once everything serves, unless ctx ends before.
+func (d *daemon) settle(ctx context.Context) error {
+	select {
+	case <-d.supervisor.Serving():
+	case <-ctx.Done():
+		return nil
+	}
 	if d.in == nil {
 		return nil
 	}

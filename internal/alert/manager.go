@@ -26,7 +26,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/common/route"
+	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/rules"
+	"github.com/prometheus/prometheus/tsdb"
 
 	"github.com/afloat-dev/afloat/internal/journal"
 )
@@ -161,6 +163,31 @@ type warnings struct{ slog.Handler }
 
 func (h warnings) Enabled(ctx context.Context, l slog.Level) bool {
 	return l >= slog.LevelWarn && h.Handler.Enabled(ctx, l)
+}
+
+// Handle is part of [slog.Handler]. While the store is closed each rule fails
+// each time; the store's own log says why, and once.
+func (h warnings) Handle(ctx context.Context, r slog.Record) error {
+	closed := false
+	r.Attrs(func(a slog.Attr) bool {
+		closed = isNotReady(a.Value.Any())
+		return !closed
+	})
+	if closed {
+		return nil
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func isNotReady(v any) bool {
+	err, ok := v.(error)
+	if !ok {
+		return false
+	}
+	if e, ok := errors.AsType[promql.ErrStorage](err); ok {
+		err = e.Err // it does not unwrap
+	}
+	return errors.Is(err, tsdb.ErrNotReady)
 }
 
 func (h warnings) WithAttrs(all []slog.Attr) slog.Handler { return warnings{h.Handler.WithAttrs(all)} }

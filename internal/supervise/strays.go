@@ -2,7 +2,6 @@ package supervise
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,9 +13,10 @@ const strayMax = 10 * time.Second
 
 // endStrays kills what carries the mark of an earlier Afloat of the same folder, or of this instance, and is not among
 // the replicas: it was left by an Afloat and a keeper that were killed together, or was being stopped when Afloat died.
-func (s *Supervisor) endStrays() error {
+// Where the instance cannot be noted, as on a full disk, what this one leaves will not be known.
+func (s *Supervisor) endStrays() {
 	if s.opts.Dir == "" || s.elder {
-		return nil
+		return
 	}
 	file := filepath.Join(s.opts.Dir, instanceName)
 	before, err := os.ReadFile(file)
@@ -26,9 +26,8 @@ func (s *Supervisor) endStrays() error {
 		}
 	}
 	if err := os.WriteFile(file, []byte(s.instance+"\n"), 0o600); err != nil {
-		return fmt.Errorf("note the instance: %w", err)
+		s.opts.Logger.Error("the instance cannot be noted: if Afloat and its keeper are killed, their processes stay", "error", err)
 	}
-	return nil
 }
 
 func (s *Supervisor) sweepStrays(instance string) {

@@ -159,9 +159,7 @@ func (s *Supervisor) Serve(ctx context.Context) error {
 	if err := adopt(); err != nil {
 		return err
 	}
-	if err := s.endStrays(); err != nil {
-		return err
-	}
+	s.endStrays()
 	if err := s.opts.Store.Put(instanceKey, s.instance); err != nil {
 		return err
 	}

@@ -1,0 +1,28 @@
+package alert
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/tsdb"
+)
+
+func TestRulesAreQuietWhileTheStoreIsClosed(t *testing.T) {
+	var out bytes.Buffer
+	log := slog.New(warnings{slog.NewTextHandler(&out, nil)}).With("component", "rules")
+	log.Info("everyday")
+	log.Warn("closed", "rule", "a", "err", promql.ErrStorage{Err: tsdb.ErrNotReady})
+	log.Error("closed", "err", fmt.Errorf("read: %w", tsdb.ErrNotReady))
+	if out.Len() > 0 {
+		t.Errorf("got %s", &out)
+	}
+	log.Warn("broken", "err", promql.ErrStorage{Err: errors.New("torn")})
+	if !strings.Contains(out.String(), "msg=broken") {
+		t.Errorf("got %q", &out)
+	}
+}
