@@ -51,7 +51,7 @@ type daemon struct {
 	events     *signal.EventLog
 	access     *signal.AccessLog
 	tracer     *trace.Tracer
-	files      []io.Closer
+	accessFile *logfile.File // nil where it is standard output
 	data       *dataFolder
 	journal    *journal.Journal
 	alerts     *alert.Manager // nil in most sidecars
@@ -205,7 +205,7 @@ func (d *daemon) openAccessLog() error {
 		if err := f.Open(); err != nil {
 			return fmt.Errorf("open the access log: %w", err)
 		}
-		d.files = append(d.files, f)
+		d.accessFile = f
 		out = f
 	}
 	d.access = signal.NewAccessLog(out, signal.AccessLogConfig{Sample: float64(c.Sample), Logger: d.log})
@@ -249,7 +249,11 @@ func (d *daemon) serve(ctx context.Context) error {
 	})
 	group.Go(func() error {
 		defer stopObserving()
-		return d.supervisor.Serve(supervising)
+		err := d.supervisor.Serve(supervising)
+		if err != nil { // it is returned once all has been drained
+			d.log.Error("processes cannot be supervised", "error", err)
+		}
+		return err
 	})
 	group.Go(func() error { return d.releases.Serve(ctx) })
 	group.Go(func() error { return d.window.Serve(observing) })
@@ -265,7 +269,7 @@ func (d *daemon) serve(ctx context.Context) error {
 		terminal := signal.NewTerminal(signal.TerminalConfig{Out: d.streams.out, View: d.view().View})
 		group.Go(func() error { return terminal.Serve(observing) })
 	}
-	group.Go(func() error { return d.settle(observing) })
+	group.Go(func() error { d.settle(observing); return nil })
 	d.announce()
 	d.journalStart()
 	return group.Wait()
@@ -380,13 +384,14 @@ func (d *daemon) close() {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		if err := d.access.Close(ctx); err != nil {
+			// Its file stays open: whoever reads a pipe and stands still would be
+			// waited for.
 			d.log.Error("the access log is not complete", "error", err)
+		} else if d.accessFile != nil {
+			_ = d.accessFile.Close() // all has been written
 		}
 	}
 	d.closeTracer()
-	for _, f := range d.files {
-		_ = f.Close() // all has been written
-	}
 	d.closeJournal()
 	if d.data != nil {
 		d.data.close()

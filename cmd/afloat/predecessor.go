@@ -99,19 +99,22 @@ func (d *daemon) inherit() error {
 }
 
 // settle ends the takeover once everything serves, unless ctx ends before.
-func (d *daemon) settle(ctx context.Context) error {
+func (d *daemon) settle(ctx context.Context) {
 	select {
 	case <-d.supervisor.Serving():
 	case <-ctx.Done():
-		return nil
+		if d.in != nil {
+			d.in.Close() // the earlier one goes on
+		}
+		return
 	}
 	if d.in == nil {
-		return nil
+		return
 	}
 	if err := d.in.Taken(); err != nil {
-		return fmt.Errorf("take over: %w", err)
+		d.log.Warn("the earlier Afloat has ended before it was told that this one has taken over", "error", err)
+		return
 	}
 	d.log.Info("took over from an earlier Afloat")
 	d.journal.Post(journal.Entry{Kind: journal.KindUpgraded, Who: "afloat", What: "took over from an earlier Afloat", Why: "version " + readBuild().Version})
-	return nil
 }

@@ -24,18 +24,30 @@ func Try(path string) (*os.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-			_ = f.Close() // nothing was written
-			if errors.Is(err, unix.EWOULDBLOCK) {
-				err = ErrHeld
-			}
-			return nil, &os.PathError{Op: "lock", Path: path, Err: err}
-		}
-		if isAt(f, path) {
+		err = lock(f, path)
+		if err == nil {
 			return f, nil
 		}
-		_ = f.Close() // somebody has removed it all the same: again, with the new one
+		_ = f.Close() // nothing was written
+		if !errors.Is(err, errRemoved) {
+			return nil, &os.PathError{Op: "lock", Path: path, Err: err}
+		}
 	}
+}
+
+// errRemoved tells that somebody has removed the file all the same.
+var errRemoved = errors.New("it was removed")
+
+func lock(f *os.File, path string) error {
+	switch err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); {
+	case errors.Is(err, unix.EWOULDBLOCK):
+		return ErrHeld
+	case err != nil:
+		return err
+	case !isAt(f, path):
+		return errRemoved
+	}
+	return nil
 }
 
 // isAt reports whether a file is the one that is at path now.

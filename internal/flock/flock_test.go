@@ -45,8 +45,8 @@ func TestLockOfARemovedFileIsNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	first.Close()
-	if isAt(opened, path) {
-		t.Error("a file that was removed is taken for the one at its path")
+	if err := lock(opened, path); !errors.Is(err, errRemoved) {
+		t.Errorf("locking what was removed: %v", err)
 	}
 	second, err := Try(path)
 	if err != nil {

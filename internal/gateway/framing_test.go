@@ -80,7 +80,7 @@ func TestWhatIsNoHTTPGetsNoAnswer(t *testing.T) {
 			t.Errorf("%s behind a request: got %q", line, answer)
 		}
 	}
-	for _, line := range []string{"GET /", "GET / HTTPS", "a HTTP/1.1", "GET HTTP/1.1"} {
+	for _, line := range []string{"GET /", "GET / HTTPS", "a HTTP/1.1", "GET HTTP/1.1", "PROXY TCP4 192.0.2.1 192.0.2.2 1 2"} {
 		if answer := raw(t, url, line+"\r\nHost: a\r\n\r\n"); !strings.HasPrefix(answer, "HTTP/1.1 400 ") {
 			t.Errorf("%s: got %q", line, answer)
 		}

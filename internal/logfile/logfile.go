@@ -150,6 +150,7 @@ func (f *File) look(now time.Time) {
 		_ = f.close() // every write has been checked
 	default:
 		f.size = own.Size()
+		f.torn = f.torn && f.size > 0
 	}
 }
 
@@ -171,12 +172,29 @@ func (f *File) openNow() error {
 	if err != nil {
 		return err
 	}
-	info, err := os.Lstat(f.config.Path)
+	info, err := file.Stat()
 	if err != nil {
 		return errors.Join(err, file.Close())
 	}
 	f.file, f.regular, f.size = file, info.Mode().IsRegular(), info.Size()
+	if link, err := os.Lstat(f.config.Path); err == nil && !os.SameFile(link, info) {
+		f.regular = link.Mode().IsRegular() // what another has made meanwhile is seen by the next look
+	}
+	f.torn = f.regular && f.size > 0 && !endsLine(f.config.Path, f.size)
 	return nil
+}
+
+// endsLine reports whether a file of a size ends with a line feed, as far as it
+// can be read.
+func endsLine(path string, size int64) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return true
+	}
+	defer f.Close() // it was only read
+	last := []byte{'\n'}
+	_, err = f.ReadAt(last, size-1)
+	return err != nil || last[0] == '\n'
 }
 
 // rotate makes the file Path.1, Path.1 Path.2 and so on; the last is removed.
@@ -186,16 +204,17 @@ func (f *File) rotate() error {
 		if err := f.file.Truncate(0); err != nil {
 			return err
 		}
-		f.size = 0
+		f.size, f.torn = 0, false
 		return nil
 	}
-	for n := kept; n > 1; n-- {
-		_ = os.Rename(f.numbered(n-1), f.numbered(n)) // there may be none
-	}
-	if err := os.Rename(f.config.Path, f.numbered(1)); err != nil {
+	// It goes first, so that those before it stay where it cannot go.
+	if err := os.Rename(f.config.Path, f.numbered(0)); err != nil {
 		return err
 	}
 	_ = f.close() // every write has been checked
+	for n := kept; n > 0; n-- {
+		_ = os.Rename(f.numbered(n-1), f.numbered(n)) // there may be none
+	}
 	return nil
 }
 

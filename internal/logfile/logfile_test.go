@@ -97,17 +97,20 @@ func TestOldFilesAreRemoved(t *testing.T) {
 func TestFileThatCannotBeReplacedGrows(t *testing.T) {
 	var told []string
 	f, d := open(t, Config{SizeMax: 10, FilesMax: 2, Stuck: func(err error) { told = append(told, err.Error()) }})
-	if err := os.MkdirAll(filepath.Join(f.numbered(1), "full"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(f.numbered(0), "full"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(f.numbered(1), []byte("before\n"), 0o640); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
 		write(t, f, "1234567\n")
 	}
-	d.want(t, map[string]string{"web.log": "1234567\n1234567\n1234567\n"})
+	d.want(t, map[string]string{"web.log": "1234567\n1234567\n1234567\n", "web.log.1": "before\n"})
 	if len(told) != 1 || !strings.Contains(told[0], d.path()) {
 		t.Errorf("told %q", told)
 	}
-	if err := os.RemoveAll(f.numbered(1)); err != nil {
+	if err := os.RemoveAll(f.numbered(0)); err != nil {
 		t.Fatal(err)
 	}
 	f.stuck = f.stuck.Add(-retryAfter)
@@ -225,4 +228,21 @@ func TestCutLineIsEnded(t *testing.T) {
 	}
 	write(t, f, "whole again\n")
 	d.want(t, map[string]string{"web.log": "whole\nhalf\nwhole again\n"})
+}
+
+func TestLineThatWasCutBeforeIsEnded(t *testing.T) {
+	f, d := open(t, Config{SizeMax: 100, FilesMax: 1})
+	if err := os.WriteFile(d.path(), []byte("half"), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	write(t, f, "whole\n")
+	d.want(t, map[string]string{"web.log": "half\nwhole\n"})
+
+	f.torn = true
+	if err := os.Truncate(d.path(), 0); err != nil {
+		t.Fatal(err)
+	}
+	later(f)
+	write(t, f, "new\n")
+	d.want(t, map[string]string{"web.log": "new\n"})
 }

@@ -15,7 +15,8 @@ var ErrUnread = errors.New("http1: body of the last message not read to its end"
 var ErrHTTP2 error = &ProtocolError{Status: 505, Reason: "HTTP/2 is not served here"}
 
 // ErrNotHTTP is returned by [Conn.ReadRequest] where the first line has no
-// slash, and so neither a path nor a version of HTTP.
+// slash, and so neither a path nor a version of HTTP, and is no header of the
+// PROXY protocol, which is rather a mistake of whoever set it up.
 var ErrNotHTTP error = &ProtocolError{Status: 400, Reason: "not HTTP"}
 
 // Preface is what a client of HTTP/2 sends first (RFC 9113, 3.4), and

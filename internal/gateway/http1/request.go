@@ -9,7 +9,7 @@ func (r *Request) parse(head []byte, l *Limits) error {
 		switch {
 		case string(head) == prefaceHead:
 			return ErrHTTP2
-		case bytes.IndexByte(head[:end], '/') < 0:
+		case bytes.IndexByte(head[:end], '/') < 0 && !bytes.HasPrefix(head, []byte("PROXY ")):
 			return ErrNotHTTP
 		}
 		return err

@@ -3,6 +3,7 @@ package promapi
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
@@ -54,7 +55,9 @@ func (h *handler) names(f *form, find func(storage.Querier, *storage.LabelHints,
 			return found{}, err
 		}
 		notes.Merge(warned)
-		names = append(names, some...)
+		for _, name := range some {
+			names = append(names, strings.Clone(name)) // it may lie in a file that is mapped until the querier closes
+		}
 	}
 	slices.Sort(names)
 	names = slices.Compact(names)

@@ -154,10 +154,9 @@ func (s *Store) sender(db *tsdb.DB) (*remote.WriteStorage, error) {
 		}
 		all.RemoteWriteConfigs = append(all.RemoteWriteConfigs, one)
 	}
-	out := remote.NewWriteStorage(s.inner, s.registerer, s.options.Dir, flushMax, nil, false)
+	out := remote.NewWriteStorage(s.inner, s.options.Registerer, s.options.Dir, flushMax, nil, false)
 	if err := out.ApplyConfig(all); err != nil {
 		_ = out.Close() // the other error is the one to tell of
-		s.registerer.clear()
 		return nil, fmt.Errorf("remote write: %w", err)
 	}
 	db.SetWriteNotified(out)

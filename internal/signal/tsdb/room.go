@@ -2,6 +2,7 @@ package tsdb
 
 import (
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,6 +12,9 @@ import (
 // cannot write a chunk, and in goroutines of its own: with it the gateway would
 // end.
 const roomMin = 64 << 20
+
+// roomEvery is the time between looks at it.
+const roomEvery = time.Second
 
 // room returns an error where the disk has less than so many times what it has
 // at least.
@@ -29,7 +33,7 @@ func (s *Store) room(times uint64) error {
 // it does not take the room itself without which it closes.
 func (s *Store) sizeBytes() int64 {
 	_, all, err := freeBytes(s.options.Dir)
-	if err != nil {
+	if err != nil || all == 0 { // some file systems do not know
 		return s.options.SizeBytes
 	}
 	return min(s.options.SizeBytes, int64(all/2))

@@ -52,14 +52,13 @@ type Store struct {
 	figures *figures
 	now     func() time.Time
 
-	meta       described
-	gathered   atomic.Pointer[Gathering]
-	opened     chan struct{}           // closed once it has opened
-	ready      func()                  // closes opened
-	sent       *remote.WriteStorage    // nil where nothing is sent
-	registerer *registerer             // for sent
-	db         atomic.Pointer[tsdb.DB] // nil while it is not open
-	queries    sync.RWMutex            // read-locked by each, while it reads db
+	meta     described
+	gathered atomic.Pointer[Gathering]
+	opened   chan struct{}           // closed once it has opened
+	ready    func()                  // closes opened
+	sent     *remote.WriteStorage    // nil where nothing is sent
+	db       atomic.Pointer[tsdb.DB] // nil while it is not open
+	queries  sync.RWMutex            // read-locked by each, while it reads db
 }
 
 // New returns a Store that opens once it serves. It fails where the Config is
@@ -74,11 +73,10 @@ func New(o Options) (*Store, error) {
 	}
 	s := &Store{
 		options: o, log: o.Log, inner: slog.New(bad{o.Log.Handler()}), now: time.Now, figures: newFigures(),
-		labels:     labels.FromMap(identity(o.Labels)),
-		parser:     parser.NewParser(parser.Options{}),
-		meta:       described{families: map[string]Metadata{}},
-		opened:     make(chan struct{}),
-		registerer: &registerer{to: o.Registerer},
+		labels: labels.FromMap(identity(o.Labels)),
+		parser: parser.NewParser(parser.Options{}),
+		meta:   described{families: map[string]Metadata{}},
+		opened: make(chan struct{}),
 	}
 	s.ready = sync.OnceFunc(func() { close(s.opened) })
 	for _, c := range o.RemoteWrite {
@@ -168,19 +166,25 @@ func (s *Store) lock(ctx context.Context) *os.File {
 func (s *Store) keep(ctx context.Context) {
 	defer s.close()
 	round := newRound(s)
-	tick := time.NewTicker(s.options.Interval)
+	tick, look := time.NewTicker(s.options.Interval), time.NewTicker(roomEvery)
 	defer tick.Stop()
-	for {
+	defer look.Stop()
+	for due := true; ; {
 		if err := s.room(1); err != nil {
 			s.figures.tell(s.log, "open", err)
 			return
 		}
-		s.gather(round)
+		if due {
+			s.gather(round)
+		}
 		select {
 		case <-ctx.Done():
 			s.end(round)
 			return
 		case <-tick.C:
+			due = true
+		case <-look.C:
+			due = false
 		}
 	}
 }
@@ -248,7 +252,6 @@ func (s *Store) close() {
 		if err := s.sent.Close(); err != nil {
 			s.log.Error("sending metrics did not end well", "error", err)
 		}
-		s.registerer.clear()
 	}
 	db := s.db.Swap(nil)
 	s.awaitQueries()
@@ -260,12 +263,12 @@ func (s *Store) close() {
 // queriesMax is how long queries that have begun are waited for.
 const queriesMax = 5 * time.Second
 
-// awaitQueries waits for the queries that read the database: its files are
-// mapped into memory, and to read what is no longer mapped ends the process.
+// awaitQueries waits for the queries that read the database: what some of them
+// return lies in files that are mapped into memory until it closes.
 func (s *Store) awaitQueries() {
 	for end := time.Now().Add(queriesMax); !s.queries.TryLock(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			s.log.Warn("a query of metrics does not end; its store is closed")
+			s.log.Warn("a query of metrics does not end; its store closes")
 			return
 		}
 	}
