@@ -12,6 +12,7 @@ import (
 	"github.com/afloat-dev/afloat/internal/console"
 	"github.com/afloat-dev/afloat/internal/gateway"
 	"github.com/afloat-dev/afloat/internal/signal"
+	"github.com/afloat-dev/afloat/internal/signal/tsdb"
 )
 
 // openAlerts makes what watches and tells. A sidecar has it only where its file
@@ -28,7 +29,7 @@ func (d *daemon) openAlerts() (err error) {
 	}
 	if d.store != nil {
 		options.Store = &alert.Store{
-			Queryable: d.store.Queryable(), Appendable: d.store.Appendable(), Engine: d.store.Engine(), Ready: d.store.Ready(),
+			Queryable: d.store.Queryable(), Appendable: d.store.Appendable(), Engine: d.store.Engine(), Ready: d.store.Ready(), Closed: tsdb.ErrNotReady,
 		}
 	}
 	if d.alerts, err = alert.New(options); err != nil {

@@ -28,7 +28,6 @@ import (
 	"github.com/prometheus/common/route"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/rules"
-	"github.com/prometheus/prometheus/tsdb"
 
 	"github.com/afloat-dev/afloat/internal/journal"
 )
@@ -155,22 +154,30 @@ func New(o Options) (*Manager, error) {
 // quiet is for a part of Alertmanager or Prometheus: their everyday lines would
 // drown Afloat's own.
 func (m *Manager) quiet(part string) *slog.Logger {
-	return slog.New(warnings{m.log.Handler()}).With("component", part)
+	w := warnings{Handler: m.log.Handler()}
+	if m.options.Store != nil {
+		w.closed = m.options.Store.Closed
+	}
+	return slog.New(w).With("component", part)
 }
 
-// warnings passes on warnings and what is worse.
-type warnings struct{ slog.Handler }
+// warnings passes on warnings and what is worse, but for what fails because the
+// store is closed: each rule does each time, and the store's own log says why,
+// and once.
+type warnings struct {
+	slog.Handler
+	closed error
+}
 
 func (h warnings) Enabled(ctx context.Context, l slog.Level) bool {
 	return l >= slog.LevelWarn && h.Handler.Enabled(ctx, l)
 }
 
-// Handle is part of [slog.Handler]. While the store is closed each rule fails
-// each time; the store's own log says why, and once.
+// Handle is part of [slog.Handler].
 func (h warnings) Handle(ctx context.Context, r slog.Record) error {
 	closed := false
 	r.Attrs(func(a slog.Attr) bool {
-		closed = isNotReady(a.Value.Any())
+		closed = h.saysClosed(a.Value.Any())
 		return !closed
 	})
 	if closed {
@@ -179,19 +186,24 @@ func (h warnings) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r)
 }
 
-func isNotReady(v any) bool {
+func (h warnings) saysClosed(v any) bool {
 	err, ok := v.(error)
-	if !ok {
+	if !ok || h.closed == nil {
 		return false
 	}
 	if e, ok := errors.AsType[promql.ErrStorage](err); ok {
 		err = e.Err // it does not unwrap
 	}
-	return errors.Is(err, tsdb.ErrNotReady)
+	return errors.Is(err, h.closed)
 }
 
-func (h warnings) WithAttrs(all []slog.Attr) slog.Handler { return warnings{h.Handler.WithAttrs(all)} }
-func (h warnings) WithGroup(name string) slog.Handler     { return warnings{h.Handler.WithGroup(name)} }
+func (h warnings) WithAttrs(all []slog.Attr) slog.Handler {
+	return warnings{h.Handler.WithAttrs(all), h.closed}
+}
+
+func (h warnings) WithGroup(name string) slog.Handler {
+	return warnings{h.Handler.WithGroup(name), h.closed}
+}
 
 // open makes the parts that live as long as the Manager.
 func (m *Manager) open() (err error) {

@@ -30,6 +30,9 @@ type Store struct {
 	Engine     promql.QueryEngine
 	// Ready is closed once the store can be asked.
 	Ready <-chan struct{}
+	// Closed is what whoever asks it gets while it is not open; nil where it
+	// always is.
+	Closed error
 }
 
 // RuleSource is a text of rules, in the form of Prometheus, and what it is called
