@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -12,22 +11,14 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/afloat-dev/afloat/internal/freeport"
+	"github.com/afloat-dev/afloat/internal/smalldisk"
 )
 
 // TestServesOnAFullDisk: on one that was full before the first start, and so
 // has none of the files that Afloat keeps.
 func TestServesOnAFullDisk(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("only root can make a small disk")
-	}
-	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
-		t.Fatal(err)
-	}
-	defer unix.Unmount(dir, unix.MNT_DETACH)
+	disk := smalldisk.New(t, 1<<20)
 	address := freeport.Address(t)
 	text := fmt.Sprintf(`listen: %s
 admin: {address: "off"}
@@ -38,15 +29,13 @@ services:
   web:
     process: {command: [%s, sample, -listen, "127.0.0.1:$(PORT)"], log: {path: web.log}}
 `, address, filepath.Join(programs, "afloat"))
-	if err := os.WriteFile(filepath.Join(dir, "afloat.yaml"), []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(disk.Dir, "afloat.yaml"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "filler"), make([]byte, 2<<20), 0o600); !errors.Is(err, unix.ENOSPC) {
-		t.Fatalf("the disk is not full: %v", err)
-	}
+	disk.Fill(t)
 	var out bytes.Buffer
 	c := exec.Command(filepath.Join(programs, "afloat"), "run", "-f", "afloat.yaml")
-	c.Dir, c.Stdout, c.Stderr = dir, &out, &out
+	c.Dir, c.Stdout, c.Stderr = disk.Dir, &out, &out
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}

@@ -90,7 +90,10 @@ func TestNoticeCarriesItsContext(t *testing.T) {
 		}
 	}
 	r.setTotals(alert.Total{Service: "cart", Requests: 100, Failed: 40, Able: 1, Endpoints: 1})
-	time.Sleep(300 * time.Millisecond) // the totals are looked at more often
+	eventually(t, "look at the totals", func() bool {
+		open := r.Alerts()
+		return len(open) == 1 && open[0].Failed == 40
+	})
 	if open, incidents := r.Alerts(), r.Incidents(1); len(open) != 1 || open[0].Failed != 40 || len(incidents) != 1 || incidents[0].Failed != 40 {
 		t.Errorf("what it costs so far: %+v, %+v", open, incidents)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/afloat-dev/afloat/internal/config/yamltree"
 	"github.com/afloat-dev/afloat/internal/gateway"
+	"github.com/afloat-dev/afloat/internal/logfile"
 	"github.com/afloat-dev/afloat/internal/supervise"
 )
 
@@ -176,10 +177,7 @@ func (a *assembler) checkAdmin() {
 }
 
 // accessLogSizeMin is as much as is written at once at most.
-const (
-	accessLogSizeMin  supervise.Bytes = 1 << 20
-	accessLogFilesMax                 = 1000
-)
+const accessLogSizeMin supervise.Bytes = 1 << 20
 
 func (a *assembler) checkLogs() {
 	at, c := a.places["accessLog"], a.out.AccessLog
@@ -195,8 +193,8 @@ func (a *assembler) checkLogs() {
 	if c.SizeMax < accessLogSizeMin {
 		a.report(at.at("sizeMax").problem(fmt.Sprintf("want at least %v, got %v", accessLogSizeMin, c.SizeMax), ""))
 	}
-	if c.FilesMax < 1 || c.FilesMax > accessLogFilesMax {
-		a.report(at.at("filesMax").problem(fmt.Sprintf("want 1 to %d, got %d", accessLogFilesMax, c.FilesMax), ""))
+	if c.FilesMax < 1 || c.FilesMax > logfile.FilesLimit {
+		a.report(at.at("filesMax").problem(fmt.Sprintf("want 1 to %d, got %d", logfile.FilesLimit, c.FilesMax), ""))
 	}
 	if c.AgeMax < 0 {
 		a.report(at.at("ageMax").problem(fmt.Sprintf("%v is negative", c.AgeMax), ""))

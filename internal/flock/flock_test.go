@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -60,21 +61,23 @@ func TestLockOfARemovedFileIsNone(t *testing.T) {
 
 func TestWaitGetsTheLockOnceItIsFree(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
-	held, err := Try(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	soon, cancel := context.WithTimeout(t.Context(), 3*pause)
-	defer cancel()
-	if _, err := Wait(soon, path); !errors.Is(err, ErrHeld) {
-		t.Fatalf("got %v", err)
-	}
-	time.AfterFunc(3*pause, func() { held.Close() })
-	f, err := Wait(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.Close()
+	synctest.Test(t, func(t *testing.T) {
+		held, err := Try(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		soon, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := Wait(soon, path); !errors.Is(err, ErrHeld) {
+			t.Fatalf("got %v", err)
+		}
+		time.AfterFunc(time.Second, func() { held.Close() })
+		f, err := Wait(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+	})
 }
 
 func TestLockThatCannotBeMade(t *testing.T) {

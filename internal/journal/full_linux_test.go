@@ -3,33 +3,22 @@ package journal_test
 import (
 	"errors"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/afloat-dev/afloat/internal/journal"
+	"github.com/afloat-dev/afloat/internal/smalldisk"
 )
 
 // TestFullDiskKeepsEntriesInMemory fills a disk of 256 KiB and makes room again.
 func TestFullDiskKeepsEntriesInMemory(t *testing.T) {
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
-		t.Skipf("no file system of its own: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
+	disk := smalldisk.New(t, 256<<10)
 	var said strings.Builder
-	j := open(t, journal.Options{Dir: dir, Log: slog.New(slog.NewTextHandler(&said, nil))})
+	j := open(t, journal.Options{Dir: disk.Dir, Log: slog.New(slog.NewTextHandler(&said, nil))})
 	add(t, j, journal.Entry{Kind: journal.KindAlertFired})
-	filler := filepath.Join(dir, "filler")
-	_ = os.WriteFile(filler, make([]byte, 512<<10), 0o600) // as much as there is room for
+	disk.Fill(t)
 
 	heard := j.Subscribe(t.Context())
 	long := strings.Repeat("x", 4000) // the page that is begun has room for a little
@@ -54,16 +43,14 @@ func TestFullDiskKeepsEntriesInMemory(t *testing.T) {
 		t.Errorf("got %d entries, the last is %d", len(before), j.Last())
 	}
 
-	if err := os.Remove(filler); err != nil {
-		t.Fatal(err)
-	}
+	disk.MakeRoom(t)
 	if e := add(t, j, journal.Entry{Kind: journal.KindEndpoint}); e.ID != 23 {
 		t.Errorf("got %d", e.ID)
 	}
 	if n := j.Unwritten(); n != 0 {
 		t.Errorf("%d are still in memory alone", n)
 	}
-	again := open(t, journal.Options{Dir: dir})
+	again := open(t, journal.Options{Dir: disk.Dir})
 	if diff := cmp.Diff(before, read(t, again, journal.Query{})[:22]); diff != "" {
 		t.Error(diff)
 	}

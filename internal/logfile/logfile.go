@@ -26,9 +26,14 @@ type Config struct {
 	// while there is something to write. Zero: as long as FilesMax allows.
 	AgeMax time.Duration
 	// Stuck is told why the file could not be replaced, which then goes on
-	// growing and is tried again every 5 s. Default: nobody is told.
+	// growing. That is tried again every 5 s, and told again only once it has
+	// worked. Default: nobody is told.
 	Stuck func(error)
 }
+
+// FilesLimit is what FilesMax may be at most: each is renamed when the file is
+// replaced.
+const FilesLimit = 1000
 
 // File is such a file. When something else renames or removes it, the next
 // write that comes a second later makes a new one, so that logrotate needs no
@@ -42,7 +47,7 @@ type File struct {
 	torn    bool      // its last line has no end
 	looked  time.Time // when it was last looked at, or tried to be opened
 	failed  error     // why it cannot be opened
-	stuck   time.Time // when it could not be replaced
+	stuck   time.Time // when it could not be replaced; zero where it could
 	swept   time.Time // when old files were last looked for
 }
 
@@ -116,11 +121,13 @@ func (f *File) ready(now time.Time, n int64) error {
 		return err
 	}
 	if f.tooLong(n) && now.Sub(f.stuck) >= retryAfter {
-		if err := f.rotate(); err != nil {
+		err := f.rotate()
+		if err != nil && f.stuck.IsZero() && f.config.Stuck != nil {
+			f.config.Stuck(err)
+		}
+		f.stuck = time.Time{}
+		if err != nil {
 			f.stuck = now
-			if f.config.Stuck != nil {
-				f.config.Stuck(err)
-			}
 		}
 	}
 	if f.regular && now.Sub(f.swept) >= sweepAfter {

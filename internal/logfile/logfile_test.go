@@ -107,6 +107,8 @@ func TestFileThatCannotBeReplacedGrows(t *testing.T) {
 		write(t, f, "1234567\n")
 	}
 	d.want(t, map[string]string{"web.log": "1234567\n1234567\n1234567\n", "web.log.1": "before\n"})
+	f.stuck = f.stuck.Add(-retryAfter)
+	write(t, f, "1234567\n")
 	if len(told) != 1 || !strings.Contains(told[0], d.path()) {
 		t.Errorf("told %q", told)
 	}
@@ -115,7 +117,7 @@ func TestFileThatCannotBeReplacedGrows(t *testing.T) {
 	}
 	f.stuck = f.stuck.Add(-retryAfter)
 	write(t, f, "1234567\n")
-	d.want(t, map[string]string{"web.log": "1234567\n", "web.log.1": "1234567\n1234567\n1234567\n"})
+	d.want(t, map[string]string{"web.log": "1234567\n", "web.log.1": "1234567\n1234567\n1234567\n1234567\n", "web.log.2": ""})
 }
 
 func TestConfigChanges(t *testing.T) {

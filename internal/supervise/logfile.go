@@ -2,6 +2,7 @@ package supervise
 
 import (
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"sync"
 
@@ -19,6 +20,8 @@ func (c *LogConfig) file(dir string) logfile.Config {
 
 // logFiles are those in use, by path: replicas of a service share one.
 type logFiles struct {
+	logger *slog.Logger
+
 	mu    sync.Mutex
 	files map[string]*sharedLog
 }
@@ -53,6 +56,9 @@ func (f *logFiles) use(c Config) (*sharedLog, func()) {
 		return nil, func() {}
 	}
 	wanted := c.Log.file(c.Dir)
+	wanted.Stuck = func(err error) {
+		f.logger.Warn("a log of replicas cannot be replaced, and grows", "service", c.Name, "error", err)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	l := f.files[wanted.Path]

@@ -107,7 +107,7 @@ func New(opts Options) *Supervisor {
 	spawner := newSpawner()
 	spawner.dieWithUs = opts.NoKeeper
 	s.runner = runner{
-		spawner: spawner, census: &census{}, output: &output{to: opts.Output, logs: logFiles{files: map[string]*sharedLog{}}}, streams: opts.OutputStream,
+		spawner: spawner, census: &census{}, output: &output{to: opts.Output, logs: logFiles{logger: opts.Logger, files: map[string]*sharedLog{}}}, streams: opts.OutputStream,
 		logger: opts.Logger, limits: opts.Limits, drain: opts.Drain, done: s.done,
 	}
 	s.runner.groups = sync.OnceValue(func() *groups { return openGroups(s.instance) })

@@ -8,6 +8,8 @@ import (
 	"sort"
 	"strings"
 	"time"
+
+	"github.com/afloat-dev/afloat/internal/logfile"
 )
 
 // FieldError is one problem of a Config.
@@ -26,7 +28,6 @@ const (
 	thresholdMax = 1000
 	argsMax      = 4096
 	envMax       = 4096
-	logFilesMax  = 1000
 	pidsMax      = 4 << 20 // as many as Linux can have
 	memoryMin    = 1 << 20
 )
@@ -189,7 +190,7 @@ func (p *problems) log(field string, c *LogConfig) {
 	if c.SizeMax != 0 && c.SizeMax < lineMax {
 		p.add(field+".sizeMax", "%v is less than a long line: at least %v", c.SizeMax, Bytes(lineMax))
 	}
-	p.count(field+".filesMax", c.FilesMax, logFilesMax)
+	p.count(field+".filesMax", c.FilesMax, logfile.FilesLimit)
 	if c.AgeMax < 0 {
 		p.add(field+".ageMax", "%v is negative", c.AgeMax)
 	}

@@ -263,8 +263,8 @@ func (s *Store) close() {
 // queriesMax is how long queries that have begun are waited for.
 const queriesMax = 5 * time.Second
 
-// awaitQueries waits for the queries that read the database: what some of them
-// return lies in files that are mapped into memory until it closes.
+// awaitQueries lets the queries that have begun read to their end. They would
+// fail in a database that is closed.
 func (s *Store) awaitQueries() {
 	for end := time.Now().Add(queriesMax); !s.queries.TryLock(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
